@@ -16,7 +16,8 @@ import asyncpg
 import pytest
 
 from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
-from memi.platform.postgres_files import EmbeddedPostgresError
+from memi.platform.postgres_binaries import installation_for
+from memi.platform.postgres_files import EmbeddedPostgresError, choose_identity, run_as
 from memi.platform.postgres_process import cluster_processes, read_pid_file
 
 pytestmark = pytest.mark.anyio
@@ -307,17 +308,15 @@ class TestRecovery:
         connection.terminate()
 
     def test_the_server_ends_with_a_killed_launcher_and_starts_again(self, server: EmbeddedPostgres) -> None:
-        launcher = launcher_in_other_process(server.data_dir, then="time.sleep(60)")
-        url = first_line(launcher)
-        launcher.kill()
-        launcher.wait()
+        with launcher_in_other_process(server.data_dir, then="time.sleep(60)") as launcher:
+            url = first_line(launcher)
+            launcher.kill()
         assert server.start().app == url
         assert not server.attached
 
     def test_the_server_does_not_linger_after_a_launcher_that_forgot_to_stop_it(self, server: EmbeddedPostgres) -> None:
-        launcher = launcher_in_other_process(server.data_dir, then="")
-        assert first_line(launcher).startswith("postgresql://")
-        launcher.wait(10)
+        with launcher_in_other_process(server.data_dir, then="") as launcher:
+            assert first_line(launcher).startswith("postgresql://")
         wait_until_gone(server.cluster_dir)
 
     async def test_the_server_outlives_the_thread_that_called_start(self, server: EmbeddedPostgres) -> None:
@@ -346,16 +345,32 @@ class TestSharing:
         assert await value(urls.app, "SELECT 1") == 1
 
     async def test_attaches_to_the_server_of_another_process(self, server: EmbeddedPostgres) -> None:
-        launcher = launcher_in_other_process(server.data_dir, then="time.sleep(60)")
-        try:
-            url = first_line(launcher)
-            assert server.start().app == url
-            server.stop()
-            assert await value(url, "SELECT 1") == 1
-        finally:
-            launcher.kill()
-            launcher.wait()
+        with launcher_in_other_process(server.data_dir, then="time.sleep(60)") as launcher:
+            try:
+                url = first_line(launcher)
+                assert server.start().app == url
+                server.stop()
+                assert await value(url, "SELECT 1") == 1
+            finally:
+                launcher.kill()
         wait_until_gone(server.cluster_dir)
+
+    async def test_a_server_run_by_hand_is_used_and_left_running(self, server: EmbeddedPostgres) -> None:
+        port = server.start().app.rsplit(":", 1)[1].split("/")[0]
+        server.stop()
+        cluster = server.cluster_dir
+        identity = choose_identity(cluster)
+        pg_ctl = [str(installation_for(identity) / "bin" / "pg_ctl"), "-D", str(cluster)]
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        by_hand = [*pg_ctl, "-l", str(cluster / "by_hand.log"), "-o", options, "start"]
+        assert run_as(identity, by_hand, timeout=30).returncode == 0
+        try:
+            urls = server.start()
+            assert server.attached
+            server.stop()
+            assert await value(urls.app, "SELECT 1") == 1
+        finally:
+            assert run_as(identity, [*pg_ctl, "-m", "fast", "stop"], timeout=30).returncode == 0
 
     def test_of_several_at_once_one_starts_and_the_others_attach(self, server: EmbeddedPostgres) -> None:
         servers = [EmbeddedPostgres(server.data_dir, settings=FAST) for _ in range(4)]

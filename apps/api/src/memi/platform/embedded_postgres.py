@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -131,8 +132,12 @@ class EmbeddedPostgres:
                 if self._urls is None:
                     _check(deadline, f"the server of {self.data_dir}, started by another process, did not become ready")
                     time.sleep(POLL_SECONDS)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise EmbeddedPostgresError(
+                    f"the PostgreSQL server was not ready within {timeout} s: {error}"
+                ) from error
             raise
         return self._urls
 

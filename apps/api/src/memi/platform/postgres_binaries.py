@@ -81,7 +81,7 @@ def _copy_readable(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
     target.parent.chmod(0o755)
     for folder, _, names in os.walk(target):
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o755)  # noqa: S103 - public programs, for another user to run
         for name in names:
             path = Path(folder) / name
             if not path.is_symlink():

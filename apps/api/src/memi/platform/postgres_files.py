@@ -19,7 +19,7 @@ from typing import TypedDict, cast
 _log = logging.getLogger(__name__)
 
 # Root's folders that `nobody` can normally reach; the first one that can be used safely is taken.
-_REACHABLE_ROOTS = (Path("/var/lib/memi"), Path("/var/tmp/memi-root"))
+_REACHABLE_ROOTS = (Path("/var/lib/memi"), Path("/var/tmp/memi-root"))  # noqa: S108 - its owner is checked before use
 
 
 class EmbeddedPostgresError(RuntimeError):

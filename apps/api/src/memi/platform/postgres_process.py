@@ -145,8 +145,8 @@ class Postmaster:
 def clear_remains(cluster: Path, deadline: float) -> None:
     """Make a cluster startable after its server or launcher was killed. Only for whoever holds the cluster's lock.
 
-    Ends a server without launcher, then any of its children that have not noticed, then removes a pid file that names
-    nobody (PostgreSQL refuses to start if that number has gone to another process). `deadline` is monotonic seconds.
+    Ends a server without launcher, then any of its children that have not noticed, then removes a pid file whose number
+    has gone to another process, with which PostgreSQL refuses to start. `deadline` is monotonic seconds.
     """
     for number, patience in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 5.0)):
         postmaster = running_postmaster(cluster)
@@ -161,8 +161,10 @@ def clear_remains(cluster: Path, deadline: float) -> None:
     left = cluster_processes(cluster)
     if left:
         raise EmbeddedPostgresError(f"processes {left} still use {cluster} and cannot be ended")
-    if sys.platform == "linux":
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+    stale = read_pid_file(cluster)
+    # Only when seen with our own eyes to be another process: in doubt PostgreSQL's own check of the file shall decide.
+    if stale is not None and Path(f"/proc/{stale.pid}").exists():
+        (cluster / "postmaster.pid").unlink()
 
 
 def _wait_until_gone(cluster: Path, until: float) -> None:
