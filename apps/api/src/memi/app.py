@@ -1,0 +1,104 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.app import AppConfig
+from litestar.config.cors import CORSConfig
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.plugins import InitPlugin
+from litestar.plugins.pydantic import PydanticPlugin
+from litestar.types import ASGIApp
+
+from memi import wiring
+from memi.platform import docs, health
+from memi.platform.dependencies import DEPENDENCIES, refuse_what_is_not_declared
+from memi.platform.gateway import Gateway
+from memi.platform.openapi import build_document
+from memi.platform.problems import handle_exception
+from memi.platform.runtime import Runtime
+from memi.platform.settings import Settings
+from memi.platform.validation import RequestModel, parse
+from memi.platform.version import VERSION
+
+RuntimeFactory = Callable[[], AbstractAsyncContextManager[Runtime]]
+
+
+class _RequestDecoders(InitPlugin):
+    """Decode request models ourselves, so that every wrong field is named in our words."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        def is_request_model(kind: Any) -> bool:
+            return isinstance(kind, type) and issubclass(kind, RequestModel)
+
+        app_config.type_decoders = [(is_request_model, parse), *(app_config.type_decoders or [])]
+        return app_config
+
+
+class _Pydantic(PydanticPlugin):
+    """Litestar's plugin for schemas; its decoders come after ours, and the first that fits is taken."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        super().on_app_init(app_config)
+        app_config.plugins.append(_RequestDecoders())
+        return app_config
+
+
+def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litestar:
+    """The routed application, without the gateway."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_runtime() as runtime:
+            app.state.runtime = runtime
+            yield
+
+    cors = CORSConfig(
+        allow_origins=list(settings.web_origins),
+        allow_credentials=True,
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-CSRF-Token", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
+    )
+    app = Litestar(
+        route_handlers=_route_handlers(),
+        lifespan=[lifespan],
+        dependencies=DEPENDENCIES,
+        exception_handlers={Exception: handle_exception},
+        before_request=refuse_what_is_not_declared,
+        request_max_body_size=settings.max_body_bytes,
+        cors_config=cors if settings.web_origins else None,
+        openapi_config=None,
+        plugins=[_Pydantic()],
+        logging_config=None,
+        debug=False,
+    )
+    app.state.openapi = lru_cache(maxsize=1)(openapi_document)
+    return app
+
+
+def openapi_document() -> bytes:
+    """The OpenAPI document, from an application made only to be described, so that it adds no routes of its own."""
+    config = OpenAPIConfig(
+        title="memi",
+        version=VERSION,
+        description="The backend of a second-hand fashion marketplace.",
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin()],
+    )
+    app = Litestar(
+        route_handlers=_route_handlers(), dependencies=DEPENDENCIES, openapi_config=config, plugins=[_Pydantic()]
+    )
+    return build_document(app)
+
+
+def _route_handlers() -> list[Any]:
+    return [Router("/api/v1", route_handlers=list(wiring.ROUTERS)), *docs.HANDLERS, *health.HANDLERS]
+
+
+def create_app(settings: Settings, open_runtime: RuntimeFactory) -> ASGIApp:
+    """What a server runs."""
+    return Gateway(create_litestar(settings, open_runtime), settings)

@@ -1,0 +1,69 @@
+"""Tables of chats. Messages are never changed; each chat numbers its own from 1 without gaps."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from memi.platform.column_types import CreatedAt, OptionalTimestamp
+from memi.platform.database import Base
+from memi.platform.ids import new_id
+
+
+class Chat(Base):
+    """The one conversation of a buyer about a listing."""
+
+    __tablename__ = "chats"
+    __table_args__ = (
+        CheckConstraint("buyer_id <> seller_id", name="two_people"),
+        CheckConstraint("buyer_read_seq <= last_seq AND seller_read_seq <= last_seq", name="read_within"),
+        Index("uq_chats_listing_id_buyer_id", "listing_id", "buyer_id", unique=True),
+        Index(None, "buyer_id", text("last_message_at DESC"), text("id DESC")),
+        Index(None, "seller_id", text("last_message_at DESC"), text("id DESC")),
+        Index("ix_chats_last_message_at", "last_message_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    listing_id: Mapped[UUID] = mapped_column(ForeignKey("listings.id", ondelete="RESTRICT"))
+    buyer_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    last_message_at: Mapped[CreatedAt]
+    buyer_read_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    seller_read_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    buyer_archived_at: Mapped[OptionalTimestamp]
+    seller_archived_at: Mapped[OptionalTimestamp]
+    buyer_blocked_at: Mapped[OptionalTimestamp]
+    """When the buyer blocked the other side in this chat."""
+    seller_blocked_at: Mapped[OptionalTimestamp]
+    created_at: Mapped[CreatedAt]
+
+
+class Message(Base):
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint("kind IN ('TEXT','IMAGE','SYSTEM')", name="kind"),
+        CheckConstraint("(kind = 'SYSTEM') = (sender_id IS NULL)", name="system_has_no_sender"),
+        CheckConstraint("seq > 0", name="seq_from_1"),
+        Index("uq_messages_chat_id_seq", "chat_id", "seq", unique=True),
+        Index(
+            "uq_messages_client_id",
+            "chat_id",
+            "sender_id",
+            "client_id",
+            unique=True,
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
+        Index(None, "sender_id"),
+        Index(None, "upload_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    chat_id: Mapped[UUID] = mapped_column(ForeignKey("chats.id", ondelete="RESTRICT"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    sender_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    kind: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("uploads.id", ondelete="RESTRICT"))
+    client_id: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,169 @@
+"""What routes ask for by type: the runtime, a unit of work, the caller, a validated query."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar, get_origin
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.params import PathParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.platform.errors import (
+    FieldError,
+    NotAuthenticated,
+    PermissionDenied,
+    StaleVersion,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from memi.platform.permissions import Permission
+from memi.platform.principal import AccessTokens, Principal, SessionCheck
+from memi.platform.request_state import state_of
+from memi.platform.runtime import Runtime
+from memi.platform.validation import RequestModel, parse_query, pointer
+
+AnyRequest = Request[Any, Any, State]
+Connection = ASGIConnection[Any, Any, Any, State]
+Q = TypeVar("Q", bound=RequestModel)
+
+Session = NamedDependency[AsyncSession]
+"""The request's unit of work; committed before the reply is sent."""
+Caller = NamedDependency[Principal]
+"""The signed-in caller, session and account checked."""
+Viewer = NamedDependency[Principal | None]
+"""Who looks at something public, if signed in; read from the token alone."""
+App = NamedDependency[Runtime]
+Id = Annotated[UUID, PathParameter()]
+
+QUERY_MODEL = "query_model"
+REQUIRES_CALLER = "caller"
+
+
+def runtime_of(connection: Connection | AnyRequest) -> Runtime:
+    return connection.app.state.runtime
+
+
+async def provide_runtime(request: AnyRequest) -> Runtime:
+    return runtime_of(request)
+
+
+def provide_session(request: AnyRequest) -> AsyncSession:
+    state = state_of(request.scope)
+    if state.unit is None:
+        state.unit = runtime_of(request).unit_of_work.open()
+    return state.unit.session
+
+
+def principal_of(connection: Connection | AnyRequest) -> Principal | None:
+    """Read the token, once per request; raises `InvalidToken` for a bad one, None for none."""
+    state = state_of(connection.scope)
+    if state.principal is None:
+        header = connection.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NotAuthenticated("Use `Authorization: Bearer <access token>`.")
+        state.principal = runtime_of(connection).adapters.get(AccessTokens).read(token.strip())
+    return state.principal
+
+
+async def checked_principal(connection: Connection | AnyRequest) -> Principal:
+    """The caller, their session and account still standing; raises `NotAuthenticated` or `InvalidToken`."""
+    state = state_of(connection.scope)
+    principal = principal_of(connection)
+    if principal is None:
+        raise NotAuthenticated
+    if not state.checked:
+        check = runtime_of(connection).adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
+        principal = state.principal = await check.check(principal)
+        state.checked = True
+    return principal
+
+
+async def provide_caller(request: AnyRequest) -> Principal:
+    return await checked_principal(request)
+
+
+async def provide_viewer(request: AnyRequest) -> Principal | None:
+    return principal_of(request)
+
+
+def requires(permission: Permission) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
+    """A route guard: the caller's present roles grant `permission`, else 403 `permission_denied`."""
+
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        principal = await checked_principal(connection)
+        if not principal.may(permission):
+            raise PermissionDenied(f"This needs the permission {permission}.")
+
+    guard.permission = permission  # pyright: ignore[reportFunctionMemberAccess]
+    return guard
+
+
+def query_of(model: type[Q]) -> Provide:
+    """A dependency that validates the query string as `model`; declare the same model in the route's `opt`."""
+    repeatable = {
+        field.alias or name: get_origin(_plain(field.annotation)) in (list, tuple)
+        for name, field in model.model_fields.items()
+    }
+
+    async def provide(request: AnyRequest) -> RequestModel:
+        return parse_query(model, parse_qsl(_query(request), keep_blank_values=True), repeatable)
+
+    return Provide(provide)
+
+
+def _plain(annotation: Any) -> Any:
+    """`list[X]` out of `list[X] | None`."""
+    arguments = getattr(annotation, "__args__", ())
+    return arguments[0] if type(None) in arguments else annotation
+
+
+def _query(request: AnyRequest) -> str:
+    return request.scope["query_string"].decode("latin-1")
+
+
+async def refuse_what_is_not_declared(request: AnyRequest) -> None:
+    """Before each request: unknown query parameters are 422, bodies of another type 415."""
+    handler = request.route_handler
+    if request.scope["query_string"] and QUERY_MODEL not in handler.opt and not handler.opt.get("any_query"):
+        names = {name for name, _ in parse_qsl(_query(request), keep_blank_values=True)}
+        raise ValidationFailed(
+            [FieldError(pointer([name]), "unknown_field", "There is no such parameter.") for name in sorted(names)]
+        )
+    if "data" in handler.parsed_fn_signature.parameters:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise UnsupportedMediaType
+
+
+def expected_version(request: AnyRequest) -> int | None:
+    """The version an `If-Match` header asks for; None when there is none or it is `*`."""
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return None
+    tag = header.strip().removeprefix("W/").strip('"')
+    version = tag.partition("-")[0]
+    if not version.isdigit():
+        raise StaleVersion("The If-Match header is not an ETag of this resource.")
+    return int(version)
+
+
+async def provide_expected_version(request: AnyRequest) -> int | None:
+    return expected_version(request)
+
+
+DEPENDENCIES = {
+    "app": Provide(provide_runtime),
+    "session": Provide(provide_session, sync_to_thread=False),
+    "caller": Provide(provide_caller),
+    "viewer": Provide(provide_viewer),
+    "if_match": Provide(provide_expected_version),
+}
+IfMatch = NamedDependency[int | None]

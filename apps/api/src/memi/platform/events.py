@@ -1,0 +1,110 @@
+"""Events: how a feature tells those above it what happened.
+
+`@in_transaction` handlers run inside the writer's transaction. `@durable` handlers become job rows of that same
+transaction and run later, at least once, with their effect applied once per (event, handler).
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.platform.ids import new_id
+
+E = TypeVar("E")
+Handler = Callable[[E, AsyncSession], Awaitable[None]]
+_PENDING = "memi.events"
+_MAX_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A handler and what it listens to; `name` is stable, because job rows carry it."""
+
+    name: str
+    event: type
+    kind: Literal["in_transaction", "durable"]
+    handler: Handler[Any]
+
+    async def __call__(self, event: object, session: AsyncSession) -> None:
+        await self.handler(event, session)
+
+
+def in_transaction(event: type[E]) -> Callable[[Handler[E]], Subscription]:
+    """Run inside the writer's transaction: one set-based statement or two, no waiting on anything else."""
+    return lambda handler: Subscription(_name(handler), event, "in_transaction", handler)
+
+
+def durable(event: type[E]) -> Callable[[Handler[E]], Subscription]:
+    """Run in a worker after the commit, in a transaction of its own that also records that it ran."""
+    return lambda handler: Subscription(_name(handler), event, "durable", handler)
+
+
+def _name(handler: Callable[..., object]) -> str:
+    return f"{handler.__module__.removeprefix('memi.')}.{handler.__qualname__}"
+
+
+def publish(session: AsyncSession, event: object) -> None:
+    """Tell that `event` happened; handled before this unit of work commits. An equal event is told once."""
+    pending: dict[object, UUID] = session.info.setdefault(_PENDING, {})
+    # The last mention wins its place, so that a handler sees what all earlier events of the unit led to.
+    pending[event] = pending.pop(event, None) or new_id()
+
+
+def take_pending(session: AsyncSession) -> dict[object, UUID]:
+    """The events published since the last call, oldest first, with their ids."""
+    return session.info.pop(_PENDING, {})
+
+
+@dataclass(frozen=True)
+class DurableJob:
+    """A durable handler's run to be: goes to the queue as one row."""
+
+    name: str
+    payload: bytes
+
+
+class EventBus:
+    """All subscriptions, by event type."""
+
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        self.subscriptions = [
+            item for module in modules for item in vars(module).values() if isinstance(item, Subscription)
+        ]
+        self._by_type: dict[type, list[Subscription]] = {}
+        for item in self.subscriptions:
+            self._by_type.setdefault(item.event, []).append(item)
+
+    async def settle(self, session: AsyncSession) -> list[DurableJob]:
+        """Run the in-transaction handlers until no new event comes; returns the durable runs to enqueue."""
+        jobs: list[DurableJob] = []
+        for _ in range(_MAX_ROUNDS):
+            pending = take_pending(session)
+            if not pending:
+                return jobs
+            await session.flush()
+            for event, event_id in pending.items():
+                for item in self._by_type.get(type(event), ()):
+                    if item.kind == "in_transaction":
+                        await item(event, session)
+                jobs.extend(self.durable_jobs(event, event_id))
+        raise RuntimeError(f"events still being published after {_MAX_ROUNDS} rounds: a handler loops")
+
+    def durable_jobs(self, event: object, event_id: UUID | None = None) -> list[DurableJob]:
+        """The rows a write must insert when it tells of `event` without a session."""
+        listeners = [item for item in self._by_type.get(type(event), ()) if item.kind == "durable"]
+        if not listeners:
+            return []
+        payload = msgspec.json.encode(Envelope(event_id or new_id(), msgspec.Raw(msgspec.json.encode(event))))
+        return [DurableJob(item.name, payload) for item in listeners]
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A durable job's payload."""
+
+    event_id: UUID
+    event: msgspec.Raw

@@ -1,0 +1,210 @@
+"""The one ASGI middleware: request id, bounds, retries of conflicts, security headers, compression, metrics, log."""
+
+import asyncio
+import re
+import time
+from typing import Any
+
+import msgspec
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from memi.platform import metrics
+from memi.platform.compression import compress
+from memi.platform.errors import AppError, InternalError, RequestTimedOut
+from memi.platform.ids import new_id
+from memi.platform.problems import MEDIA_TYPE, document, to_app_error
+from memi.platform.request_state import RequestState, set_state
+from memi.platform.settings import Settings
+
+log = structlog.get_logger("memi.access")
+_SAFE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}").fullmatch
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_TRIES = 4  # the first, and at most three more after a conflict
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def security_headers(settings: Settings) -> Headers:
+    """The headers every reply carries."""
+    headers = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
+        (b"cross-origin-resource-policy", b"cross-origin" if settings.web_origins else b"same-origin"),
+    ]
+    if settings.is_production:
+        headers.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+    return headers
+
+
+_DEFAULTS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"private, no-store"),
+)
+
+
+class Gateway:
+    """Wraps the whole application; nothing is between it and the server."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._fixed = security_headers(settings)
+        self._timeout = settings.request_seconds
+        self._log = settings.access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(self, scope, receive, send).run()
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with asyncio.timeout(self._timeout):
+            await self._app(scope, receive, send)
+
+    def finish(self, scope: Any, status: int, started: float) -> None:
+        seconds = time.perf_counter() - started
+        method: str = scope["method"]
+        metrics.REQUESTS.labels(method, scope.get("path_template") or "unmatched", str(status)).observe(seconds)
+        if self._log == "all" or (self._log == "writes" and (method not in _SAFE_METHODS or status >= 500)):
+            principal = scope["memi"].principal
+            log.info(
+                "request",
+                method=method,
+                path=scope["path"],
+                status=status,
+                ms=round(seconds * 1000, 1),
+                user_id=str(principal.user_id) if principal else None,
+            )
+
+    @property
+    def fixed_headers(self) -> Headers:
+        return self._fixed
+
+
+class _Exchange:
+    """One request and its reply."""
+
+    def __init__(self, gateway: Gateway, scope: Any, receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._accepts = b""
+        request_id = ""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                request_id = value.decode("latin-1")
+            elif name == b"accept-encoding":
+                self._accepts = value
+        if not _SAFE_ID(request_id):
+            request_id = new_id().hex
+        self._state = RequestState(request_id)
+        self._replay: list[Message] = []
+        self._recorded: list[Message] = []
+        self._start: Any = None
+        self._sent = False
+        self._dropped = False
+        self._failed = False
+        self._last_try = False
+        self._status = 500
+
+    async def run(self) -> None:
+        started = time.perf_counter()
+        structlog.contextvars.bind_contextvars(request_id=self._state.request_id)
+        repeatable = self._scope["method"] not in _SAFE_METHODS
+        receive = self._record if repeatable else self._receive
+        template = dict(self._scope) if repeatable else self._scope
+        try:
+            for attempt in range(1, _TRIES + 1):
+                scope = dict(template) if repeatable else template
+                set_state(scope, self._state)
+                self._last_try = attempt == _TRIES
+                try:
+                    await self._forward(scope, receive)
+                finally:
+                    await self._close_unit()
+                self._scope = scope
+                if not self._dropped:
+                    break
+                self._state.conflict = self._dropped = self._failed = self._state.checked = False
+                self._replay, self._recorded = self._recorded, []
+                await asyncio.sleep(0.005 * 2**attempt)
+        finally:
+            self._gateway.finish(self._scope, self._status, started)
+
+    async def _forward(self, scope: Any, receive: Receive) -> None:
+        try:
+            await self._gateway.forward(scope, receive, self._reply)
+        except TimeoutError:
+            await self._fail(RequestTimedOut())
+        except Exception as exception:
+            # Litestar maps what handlers raise; only what fails outside of them comes here, and must end as a problem.
+            error = to_app_error(exception, self._state)
+            await self._fail(error if not self._sent else InternalError())
+
+    async def _record(self) -> Message:
+        message = self._replay.pop(0) if self._replay else await self._receive()
+        self._recorded.append(message)
+        return message
+
+    async def _close_unit(self) -> None:
+        unit, self._state.unit = self._state.unit, None
+        if unit is not None:
+            await unit.close()
+
+    async def _reply(self, message: Any) -> None:
+        """Pass a part of the application's reply on, its unit of work committed before the first."""
+        if self._failed:
+            return
+        if message["type"] == "http.response.start" and self._state.unit is not None and message["status"] < 400:
+            try:
+                await self._state.unit.commit()
+            except Exception as exception:
+                # The reply said it was done; it is not, so the caller hears what happened instead.
+                self._failed = True
+                await self._pass_problem(to_app_error(exception, self._state))
+                return
+        await self._pass(message)
+
+    async def _pass(self, message: Any) -> None:
+        if self._state.conflict and not self._last_try:
+            self._dropped = True
+            return
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if not self._sent:
+            message = self._open(message)
+            self._sent = True
+            await self._send(self._start)
+        await self._send(message)
+
+    def _open(self, message: Any) -> Message:
+        """Complete the start of the reply, now that its first part is known."""
+        start = self._start
+        self._status = start["status"]
+        headers: Headers = list(start["headers"])
+        present = {name for name, _ in headers}
+        headers.append((b"x-request-id", self._state.request_id.encode()))
+        headers.extend(self._gateway.fixed_headers)
+        headers.extend(item for item in _DEFAULTS if item[0] not in present)
+        if self._accepts and not message.get("more_body") and b"content-encoding" not in present:
+            headers, message = compress(headers, message, self._accepts)
+        self._start = {**start, "headers": headers}
+        return message
+
+    async def _fail(self, error: AppError) -> None:
+        if self._sent:
+            # Bytes are out already: closing the connection short is the only honest end.
+            raise error
+        await self._pass_problem(error)
+
+    async def _pass_problem(self, error: AppError) -> None:
+        body = msgspec.json.encode(document(error, instance=self._scope["path"], request_id=self._state.request_id))
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+        headers.extend((name.lower().encode(), value.encode()) for name, value in error.headers.items())
+        await self._pass({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self._pass({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,23 @@
+"""What the service's database role may do: everything with rows, except rewriting what is append-only."""
+
+from sqlalchemy import Connection, text
+
+APPEND_ONLY = ("messages", "audit_log")
+"""Tables whose rows are never changed or removed by the service; triggers refuse it to the owner as well."""
+
+
+def grant_to_service(connection: Connection, role: str) -> None:
+    """Idempotent; run after every migration. A role that is the owner itself needs no grants."""
+    if connection.scalar(text("SELECT current_user")) == role:
+        return
+    quoted = '"' + role.replace('"', '""') + '"'
+    for statement in (
+        f"GRANT USAGE ON SCHEMA public TO {quoted}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}",
+        f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {quoted}",
+    ):
+        connection.exec_driver_sql(statement)
+    for table in APPEND_ONLY:
+        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"public.{table}"}) is not None:
+            connection.exec_driver_sql(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {quoted}")

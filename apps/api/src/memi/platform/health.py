@@ -1,0 +1,105 @@
+"""Is it up, can it serve, and what does it measure."""
+
+import asyncio
+import hmac
+import os
+import time
+from typing import Annotated, Literal
+
+import asyncpg
+import msgspec
+from litestar import Response, get
+from litestar.params import HeaderParameter
+from sqlalchemy.exc import DBAPIError
+
+from memi.platform import metrics
+from memi.platform.dependencies import App
+from memi.platform.errors import AppError, NotFound
+from memi.platform.job_queue import queue_depths
+from memi.platform.runtime import Runtime
+from memi.platform.version import VERSION
+
+_TIMEOUT = 2.0
+
+
+class Dependency(msgspec.Struct):
+    status: Literal["up", "down", "off"]
+    latency_ms: float | None
+    detail: str | None = None
+
+
+class Health(msgspec.Struct):
+    status: Literal["up", "degraded", "down"]
+    version: str
+    dependencies: dict[str, Dependency]
+
+
+async def _database(runtime: Runtime) -> Dependency:
+    started = time.perf_counter()
+    try:
+        await asyncio.wait_for(runtime.database.hot.fetch("SELECT 1"), _TIMEOUT)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AppError) as error:
+        return Dependency("down", None, type(error).__name__)
+    return Dependency("up", round((time.perf_counter() - started) * 1000, 2))
+
+
+@get("/health", tags=["operations"])
+async def health(app: App) -> Response[Health]:
+    """The version and each dependency; 503 when the service cannot serve."""
+    dependencies = {
+        "database": await _database(app),
+        "broker": Dependency("up" if app.broker.connected else "down", None),
+    }
+    up = dependencies["database"].status == "up"
+    status = "down" if not up else "up" if app.broker.connected else "degraded"
+    return Response(Health(status, VERSION, dependencies), status_code=200 if up else 503)
+
+
+@get("/health/live", tags=["operations"])
+async def live() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "up"}
+
+
+@get("/health/ready", tags=["operations"])
+async def ready(app: App) -> Response[dict[str, str]]:
+    """The process can serve: 503 while the database is not reachable."""
+    up = (await _database(app)).status == "up"
+    return Response({"status": "up" if up else "down"}, status_code=200 if up else 503)
+
+
+@get("/metrics", include_in_schema=False)
+async def read_metrics(
+    app: App, authorization: Annotated[str | None, HeaderParameter(name="Authorization")] = None
+) -> Response[bytes]:
+    """Prometheus exposition; with `MEMI_METRICS_TOKEN` set it needs that bearer token, in production always."""
+    token = app.settings.metrics_token
+    if token is None and app.settings.is_production:
+        raise NotFound
+    if token is not None and not hmac.compare_digest(authorization or "", f"Bearer {token.get_secret_value()}"):
+        raise NotFound
+    await _refresh(app)
+    text = await asyncio.to_thread(metrics.render, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
+async def _refresh(runtime: Runtime) -> None:
+    """Read the numbers that nobody counts as they happen."""
+    used, limit = runtime.database.hot.usage()
+    metrics.POOL_USED.labels("hot").set(used)
+    metrics.POOL_LIMIT.labels("hot").set(limit)
+    metrics.POOL_USED.labels("sessions").set(runtime.database.engine.pool.checkedout())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    metrics.POOL_LIMIT.labels("sessions").set(runtime.settings.database_pool)
+    try:
+        async with runtime.unit_of_work() as session:
+            depths = await queue_depths(session)
+    except (OSError, TimeoutError, DBAPIError):
+        return  # the pool gauges are still worth having while the database is away
+    durable = {item.name for item in runtime.bus.subscriptions if item.kind == "durable"}
+    metrics.QUEUE_DEPTH.clear()
+    for name, (count, _) in depths.items():
+        metrics.QUEUE_DEPTH.labels(name).set(count)
+    metrics.OUTBOX_LAG.set(max((age for name, (_, age) in depths.items() if name in durable), default=0.0))
+
+
+HANDLERS = [health, live, ready, read_metrics]

@@ -1,0 +1,29 @@
+"""Prometheus metrics. Route labels are templates, never paths, so their number is bounded."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+REQUESTS = Histogram(
+    "memi_http_request_seconds",
+    "Time to the last byte, by route template.",
+    ("method", "route", "status"),
+    buckets=LATENCY_BUCKETS,
+)
+JOBS = Counter("memi_jobs_total", "Job runs by outcome (done, failed, dead).", ("job", "outcome"))
+QUEUE_DEPTH = Gauge("memi_queue_depth", "Jobs due or running.", ("job",), multiprocess_mode="mostrecent")
+OUTBOX_LAG = Gauge(
+    "memi_outbox_lag_seconds", "Age of the oldest due job of a durable event.", multiprocess_mode="mostrecent"
+)
+SOCKETS = Gauge("memi_sockets", "Open WebSocket connections.", multiprocess_mode="livesum")
+POOL_USED = Gauge("memi_pool_connections", "Database connections in use.", ("pool",), multiprocess_mode="livesum")
+POOL_LIMIT = Gauge("memi_pool_limit", "Database connections allowed.", ("pool",), multiprocess_mode="livesum")
+
+
+def render(multiprocess_dir: str | None) -> bytes:
+    """The exposition text of this process, or of all processes that share `multiprocess_dir`."""
+    if multiprocess_dir is None:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=multiprocess_dir)  # pyright: ignore[reportUnknownMemberType]
+    return generate_latest(registry)

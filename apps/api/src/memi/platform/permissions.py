@@ -1,0 +1,33 @@
+"""Roles are sets of permissions; guards ask for permissions."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    USER = "USER"
+    SELLER = "SELLER"
+    MODERATOR = "MODERATOR"
+    ADMIN = "ADMIN"
+
+
+class Permission(StrEnum):
+    LISTINGS_MODERATE = "listings:moderate"
+    USERS_READ = "users:read"
+    USERS_BLOCK = "users:block"
+    USERS_ROLES = "users:roles"
+    AUDIT_READ = "audit:read"
+    CATALOG_WRITE = "catalog:write"
+    SEARCH_REPLAY = "search:replay"
+    JOBS_MANAGE = "jobs:manage"
+
+
+_MODERATOR = frozenset(
+    {Permission.LISTINGS_MODERATE, Permission.USERS_READ, Permission.USERS_BLOCK, Permission.AUDIT_READ}
+)
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.USER: frozenset(),
+    Role.SELLER: frozenset(),
+    Role.MODERATOR: _MODERATOR,
+    Role.ADMIN: frozenset(Permission),
+}
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN})

@@ -1,0 +1,132 @@
+"""Configuration: one typed tree read from `MEMI_*` variables and an optional `.env` file.
+
+Every key is documented in `.env.example`; an unknown or malformed key stops the start.
+"""
+
+import os
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    LOCAL = "local"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class ConfigurationError(Exception):
+    """The configuration is wrong; the message is one readable line per problem."""
+
+
+class Settings(BaseSettings):
+    """All of memi's configuration. Durations are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMI_", env_file=".env", extra="ignore", frozen=True)
+
+    env: Environment = Environment.LOCAL
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    data_dir: Path = Path(".memi")
+    public_url: str | None = None
+    web_url: str | None = None
+    web_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    database_url: SecretStr | None = None
+    migrator_database_url: SecretStr | None = None
+    database_pool: int = Field(10, ge=1, le=500)
+    hot_pool: int = Field(10, ge=1, le=500)
+    pool_wait: float = Field(5.0, gt=0, le=60)
+    statement_timeout: float = Field(10.0, gt=0, le=300)
+
+    key_ring: SecretStr | None = None
+    key_ring_file: Path | None = None
+    access_token_seconds: int = Field(900, ge=60, le=3600)
+    refresh_token_days: int = Field(30, ge=1, le=365)
+    refresh_grace_seconds: int = Field(10, ge=0, le=60)
+    password_hash_threads: int = Field(2, ge=1, le=32)
+    require_verified_email: bool = False
+
+    currency: str = Field("AZN", pattern="^[A-Z]{3}$")
+    listing_days: int = Field(60, ge=1, le=3650)
+    reservation_request_hours: float = Field(48, gt=0, le=24 * 90)
+    reservation_hold_hours: float = Field(72, gt=0, le=24 * 90)
+
+    max_body_bytes: int = Field(1_048_576, ge=1024)
+    max_json_depth: int = Field(32, ge=4, le=200)
+    request_seconds: float = Field(30.0, gt=0, le=600)
+    upload_max_bytes: int = Field(15_000_000, ge=1024)
+    upload_max_pixels: int = Field(50_000_000, ge=1)
+    upload_url_seconds: int = Field(600, ge=10, le=3600)
+    media_avif: bool = False
+    media_base_url: str | None = None
+    image_workers: int = Field(1, ge=1, le=32)
+
+    metrics_token: SecretStr | None = None
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_json: bool = True
+    access_log: Literal["all", "writes", "none"] = "writes"
+    job_attempts: int = Field(8, ge=1, le=50)
+    job_heartbeat_seconds: float = Field(10.0, ge=0.5, le=300)
+    job_poll_seconds: float = Field(2.0, ge=0.1, le=60)
+    job_concurrency: int = Field(20, ge=2, le=200)
+
+    socket_auth_seconds: float = Field(5.0, gt=0, le=60)
+    socket_ping_seconds: float = Field(25.0, gt=0, le=120)
+    socket_dead_seconds: float = Field(60.0, gt=0, le=300)
+    socket_queue: int = Field(256, ge=8, le=10_000)
+    sockets_per_user: int = Field(20, ge=1, le=1000)
+    realtime_poll_seconds: float = Field(1.0, ge=0.1, le=60)
+
+    @field_validator("web_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Self:
+        if self.env is not Environment.PRODUCTION:
+            return self
+        required = {"database_url": self.database_url, "public_url": self.public_url, "web_url": self.web_url}
+        missing = [f"MEMI_{name.upper()}" for name, value in required.items() if not value]
+        if not (self.key_ring or self.key_ring_file):
+            missing.append("MEMI_KEY_RING or MEMI_KEY_RING_FILE")
+        if missing:
+            raise ValueError(f"production needs {', '.join(missing)}")
+        if not self.require_verified_email:
+            raise ValueError("production needs MEMI_REQUIRE_VERIFIED_EMAIL=true")
+        return self
+
+    @cached_property
+    def base_url(self) -> str:
+        """Where clients reach the API, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def is_production(self) -> bool:
+        return self.env is Environment.PRODUCTION
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the configuration; raises `ConfigurationError` naming every wrong or unknown key."""
+    known = {f"MEMI_{name.upper()}" for name in Settings.model_fields}
+    given = {key for key in (*os.environ, *dotenv_values(".env")) if key.upper().startswith("MEMI_")}
+    problems = [f"{key}: unknown setting" for key in sorted(given) if key.upper() not in known]
+    try:
+        settings = Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated by the model
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in item["loc"]).upper()
+            problems.append(f"MEMI_{name}: {item['msg']}" if name else str(item["msg"]))
+        raise ConfigurationError("\n".join(problems)) from None
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return settings

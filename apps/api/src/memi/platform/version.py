@@ -1,0 +1,5 @@
+"""memi's version, from the installed package."""
+
+from importlib.metadata import version
+
+VERSION = version("memi")

@@ -1,0 +1,11 @@
+"""Refusals of the users feature."""
+
+from memi.platform.errors import AppError
+
+
+class EmailTaken(AppError):
+    code, status, title = "email_taken", 409, "There is an account with this address."
+
+
+class NotVerified(AppError):
+    code, status, title = "email_not_verified", 403, "Verify your email address to do this."

@@ -1,0 +1,193 @@
+"""Rules about people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.platform import clock
+from memi.platform.errors import NotFound, StaleVersion, ValidationFailed
+from memi.platform.events import publish
+from memi.platform.permissions import Role
+from memi.users import queries
+from memi.users.errors import EmailTaken
+from memi.users.events import SessionsEnded, UserBlocked, UserChanged, UserUnblocked
+from memi.users.models import User
+from memi.users.schemas import PublicProfile, UserRead, UserUpdate
+
+_SEEN_BY_OTHERS = frozenset({"name", "city", "avatar_url"})
+_NEVER_NULL = ("name", "locale")
+
+
+def to_read(user: User) -> UserRead:
+    return UserRead(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        bio=user.bio,
+        avatar_url=user.avatar_url,
+        city=user.city,
+        phone=user.phone,
+        locale=user.locale,
+        roles=sorted(user.roles),
+        email_verified=user.email_verified_at is not None,
+        version=user.version,
+        created_at=user.created_at,
+    )
+
+
+async def create(
+    session: AsyncSession,
+    *,
+    email: str,
+    name: str,
+    password_hash: str | None,
+    city: str | None = None,
+    locale: str = "az",
+    roles: Sequence[Role] = (Role.USER,),
+    verified_at: datetime | None = None,
+) -> User:
+    """Make an account; raises `EmailTaken`, or `ValidationFailed` for an unknown city."""
+    user = User(
+        email=email.lower(),
+        name=name,
+        password_hash=password_hash,
+        city=city.upper() if city else None,
+        locale=locale,
+        roles=[str(role) for role in roles],
+        email_verified_at=verified_at,
+    )
+    session.add(user)
+    await _flush(session)
+    await session.refresh(user)
+    return user
+
+
+async def get(session: AsyncSession, user_id: UUID) -> User:
+    """The account; raises `NotFound`."""
+    user = await queries.by_id(session, user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound
+    return user
+
+
+async def find_by_email(session: AsyncSession, email: str) -> User | None:
+    return await queries.by_email(session, email.lower())
+
+
+async def get_many(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Accounts by id, deleted ones too; unknown ids are absent."""
+    return {user.id: user for user in await queries.by_ids(session, user_ids)}
+
+
+async def update(session: AsyncSession, user_id: UUID, patch: UserUpdate, expected_version: int | None) -> User:
+    """Apply a merge patch; raises `StaleVersion` when the account moved on."""
+    user = await queries.lock(session, user_id)
+    if user is None:
+        raise NotFound
+    if expected_version is not None and expected_version != user.version:
+        raise StaleVersion
+    changes = patch.model_dump(include=patch.model_fields_set)
+    for name in _NEVER_NULL:
+        if name in changes and changes[name] is None:
+            raise ValidationFailed.of(f"/{name}", "required", "This field cannot be empty.")
+    if changes.get("city"):
+        changes["city"] = changes["city"].upper()
+    changed = {name for name, value in changes.items() if getattr(user, name) != value}
+    if not changed:
+        return user
+    for name in changed:
+        setattr(user, name, changes[name])
+    user.version += 1
+    await _flush(session)
+    if changed & _SEEN_BY_OTHERS:
+        publish(session, UserChanged(user.id))
+    return user
+
+
+async def public_profile(session: AsyncSession, user_id: UUID) -> PublicProfile:
+    """A person as anyone sees them; raises `NotFound` for blocked and deleted ones too."""
+    found = await queries.profile(session, user_id)
+    if found is None:
+        raise NotFound
+    user, stats = found
+    return PublicProfile(
+        id=user.id,
+        name=user.name,
+        bio=user.bio,
+        avatar_url=user.avatar_url,
+        city=user.city,
+        member_since=user.created_at,
+        active_listing_count=stats.active_listing_count if stats else 0,
+        sold_count=stats.sold_count if stats else 0,
+        reply_minutes=stats.reply_minutes if stats else None,
+    )
+
+
+async def grant_role(session: AsyncSession, user_id: UUID, role: Role) -> None:
+    """Give a role; having it already changes nothing."""
+    user = await queries.lock(session, user_id)
+    if user is None:
+        raise NotFound
+    if role not in user.roles:
+        user.roles = [*user.roles, str(role)]
+        user.version += 1
+
+
+async def block(session: AsyncSession, user_id: UUID) -> User:
+    """Block an account: its sessions end at once. Blocking again changes nothing."""
+    user = await queries.lock(session, user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound
+    if not user.is_blocked:
+        user.is_blocked = True
+        user.epoch += 1
+        user.version += 1
+        publish(session, UserBlocked(user.id))
+        publish(session, SessionsEnded(user.id, None))
+    return user
+
+
+async def unblock(session: AsyncSession, user_id: UUID) -> User:
+    user = await queries.lock(session, user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound
+    if user.is_blocked:
+        user.is_blocked = False
+        user.version += 1
+        publish(session, UserUnblocked(user.id))
+    return user
+
+
+async def set_password_hash(session: AsyncSession, user_id: UUID, password_hash: str) -> None:
+    user = await queries.lock(session, user_id)
+    if user is None:
+        raise NotFound
+    user.password_hash = password_hash
+
+
+async def mark_verified(session: AsyncSession, user_id: UUID) -> None:
+    user = await queries.lock(session, user_id)
+    if user is not None and user.email_verified_at is None:
+        user.email_verified_at = clock.now()
+        user.version += 1
+
+
+async def count_listing_move(session: AsyncSession, seller_id: UUID, *, active: int = 0, sold: int = 0) -> None:
+    """Move a seller's counters by differences, as listings come, go and sell."""
+    if active or sold:
+        await queries.add_to_stats(session, seller_id, active, sold)
+
+
+async def _flush(session: AsyncSession) -> None:
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        constraint = getattr(error.orig.__cause__ if error.orig else None, "constraint_name", "")
+        if constraint == "uq_users_email":
+            raise EmailTaken from None
+        if constraint == "fk_users_city":
+            raise ValidationFailed.of("/city", "unknown_value", "There is no such city.") from None
+        raise

@@ -1,0 +1,126 @@
+"""Register, log in, refresh, log out."""
+
+from uuid import uuid4
+
+import httpx
+
+from support.people import PASSWORD, People
+from support.sql import Sql
+
+
+def _registration(**changes: object) -> dict[str, object]:
+    return {"email": f"{uuid4().hex}@Example.com", "password": PASSWORD, "name": "Leyla", **changes}
+
+
+class TestRegister:
+    async def test_makes_an_account_and_signs_it_in(self, client: httpx.AsyncClient) -> None:
+        body = _registration()
+        reply = await client.post("/api/v1/auth/register", json=body)
+        assert reply.status_code == 201
+        made = reply.json()
+        assert made["user"]["email"] == str(body["email"]).lower()
+        assert made["user"]["roles"] == ["USER"]
+        assert made["user"]["email_verified"] is False
+        assert made["token_type"] == "Bearer"
+        assert made["expires_in"] == 900
+        assert "password" not in reply.text
+        me = await client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {made['access_token']}"})
+        assert me.json()["id"] == made["user"]["id"]
+
+    async def test_an_address_is_taken_in_any_case(self, client: httpx.AsyncClient) -> None:
+        body = _registration()
+        await client.post("/api/v1/auth/register", json=body)
+        again = await client.post("/api/v1/auth/register", json={**body, "email": str(body["email"]).upper()})
+        assert (again.status_code, again.json()["code"]) == (409, "email_taken")
+
+    async def test_every_wrong_field_is_named(self, client: httpx.AsyncClient) -> None:
+        body = {"email": "nope", "password": "short", "nickname": "x", "city": 7}
+        reply = await client.post("/api/v1/auth/register", json=body)
+        assert reply.status_code == 422
+        assert reply.headers["content-type"] == "application/problem+json"
+        named = {(item["pointer"], item["code"]) for item in reply.json()["errors"]}
+        assert named == {
+            ("/email", "invalid"),
+            ("/password", "too_short"),
+            ("/name", "required"),
+            ("/nickname", "unknown_field"),
+            ("/city", "wrong_type"),
+        }
+
+    async def test_an_unknown_city_is_refused_and_nothing_is_made(self, client: httpx.AsyncClient, sql: Sql) -> None:
+        body = _registration(city="ATLANTIS")
+        reply = await client.post("/api/v1/auth/register", json=body)
+        assert reply.status_code == 422
+        assert reply.json()["errors"][0]["pointer"] == "/city"
+        assert await sql.value("SELECT count(*) FROM users WHERE email = $1", str(body["email"]).lower()) == 0
+
+
+class TestLogin:
+    async def test_right_password(self, people: People, client: httpx.AsyncClient) -> None:
+        person = await people.new()
+        reply = await client.post("/api/v1/auth/login", json={"email": person.email.upper(), "password": PASSWORD})
+        assert reply.status_code == 200
+        assert reply.json()["user"]["id"] == person.id
+
+    async def test_unknown_address_and_wrong_password_look_alike(
+        self, people: People, client: httpx.AsyncClient
+    ) -> None:
+        person = await people.new()
+        wrong = await client.post("/api/v1/auth/login", json={"email": person.email, "password": "not that one"})
+        unknown = await client.post("/api/v1/auth/login", json={"email": "no@example.com", "password": "not that one"})
+        assert wrong.status_code == unknown.status_code == 401
+        volatile = {"request_id"}
+        assert {k: v for k, v in wrong.json().items() if k not in volatile} == {
+            k: v for k, v in unknown.json().items() if k not in volatile
+        }
+
+
+class TestRefresh:
+    async def test_rotates(self, people: People, client: httpx.AsyncClient) -> None:
+        person = await people.new()
+        reply = await client.post("/api/v1/auth/refresh", json={"refresh_token": person.refresh_token})
+        assert reply.status_code == 200
+        assert set(reply.json()) == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert reply.json()["refresh_token"] != person.refresh_token
+
+    async def test_a_parallel_retry_gets_one_sibling_and_a_third_use_ends_the_family(
+        self, people: People, client: httpx.AsyncClient
+    ) -> None:
+        person = await people.new()
+        body = {"refresh_token": person.refresh_token}
+        first = await client.post("/api/v1/auth/refresh", json=body)
+        second = await client.post("/api/v1/auth/refresh", json=body)
+        assert first.status_code == second.status_code == 200
+        third = await client.post("/api/v1/auth/refresh", json=body)
+        assert (third.status_code, third.json()["code"]) == (401, "invalid_refresh_token")
+        for survivor in (first, second):
+            dead = await client.post("/api/v1/auth/refresh", json={"refresh_token": survivor.json()["refresh_token"]})
+            assert dead.status_code == 401
+        assert (await person.get("/users/me")).json()["code"] == "invalid_token"
+
+    async def test_use_after_the_grace_ends_the_family(
+        self, people: People, client: httpx.AsyncClient, sql: Sql
+    ) -> None:
+        person = await people.new()
+        body = {"refresh_token": person.refresh_token}
+        first = await client.post("/api/v1/auth/refresh", json=body)
+        await sql.execute("UPDATE refresh_tokens SET rotated_at = rotated_at - interval '11 seconds'")
+        assert (await client.post("/api/v1/auth/refresh", json=body)).status_code == 401
+        dead = await client.post("/api/v1/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
+        assert dead.status_code == 401
+
+    async def test_only_hashes_are_stored(self, people: People, sql: Sql) -> None:
+        person = await people.new()
+        stored = await sql.rows("SELECT token_hash FROM refresh_tokens")
+        assert all(row["token_hash"] != person.refresh_token.encode() for row in stored)
+        assert all(len(row["token_hash"]) == 32 for row in stored)
+
+
+class TestLogout:
+    async def test_ends_the_session_at_once(self, people: People, client: httpx.AsyncClient) -> None:
+        person = await people.new()
+        body = {"refresh_token": person.refresh_token}
+        assert (await client.post("/api/v1/auth/logout", json=body)).status_code == 204
+        assert (await client.post("/api/v1/auth/logout", json=body)).status_code == 204
+        assert (await person.get("/users/me")).status_code == 401
+        assert (await client.post("/api/v1/auth/refresh", json=body)).status_code == 401
