@@ -4,20 +4,20 @@ import gzip
 from typing import Any
 
 import brotli
-from litestar.types import Message
 
 _MINIMUM = 1024
 Headers = list[tuple[bytes, bytes]]
 
 
-def compress(headers: Headers, message: Any, accepts: bytes) -> tuple[Headers, Message]:
+def compress(headers: Headers, message: Any, accepts: bytes) -> tuple[Headers, Any]:
     """The reply's headers and whole body, compressed when it is JSON, large enough and the client takes it."""
     body: bytes = message.get("body", b"")
     if len(body) < _MINIMUM or not any(name == b"content-type" and b"json" in value for name, value in headers):
         return headers, message
     codings = {part.split(b";")[0].strip() for part in accepts.split(b",") if b"q=0" not in part.replace(b" ", b"")}
     if b"br" in codings:
-        coding, packed = b"br", brotli.compress(body, quality=4)
+        coding = b"br"
+        packed: bytes = brotli.compress(body, quality=4)  # pyright: ignore[reportUnknownMemberType]  # untyped package
     elif b"gzip" in codings:
         coding, packed = b"gzip", gzip.compress(body, 5, mtime=0)
     else:

@@ -36,9 +36,9 @@ class HotStatement:
 
     def __init__(self, statement: Executable) -> None:
         assert isinstance(statement, ClauseElement)
-        compiled = statement.compile(dialect=postgresql.asyncpg.dialect())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+        compiled: Any = statement.compile(dialect=postgresql.asyncpg.dialect())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]  # module is untyped
         self.sql = str(compiled)
-        self._order: Sequence[str] = compiled.positiontup or ()  # pyright: ignore[reportAttributeAccessIssue]
+        self._order: Sequence[str] = compiled.positiontup or ()
         self._fixed: dict[str, object] = dict(compiled.params)
 
     def arguments(self, parameters: dict[str, Any]) -> list[Any]:

@@ -121,7 +121,7 @@ def query_of(model: type[Q]) -> Provide:
 
 def _plain(annotation: Any) -> Any:
     """`list[X]` out of `list[X] | None`."""
-    arguments = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
     return arguments[0] if type(None) in arguments else annotation
 
 

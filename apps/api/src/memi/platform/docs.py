@@ -57,7 +57,7 @@ async def document(request: AnyRequest) -> Response[bytes]:
 async def error_codes() -> Response[str]:
     """Every `code` a problem document may carry; a problem's `type` points here."""
     rows = "".join(
-        f'<tr id="{kind.code}"><td><code>{kind.code}</code></td><td>{kind.status}</td><td>{escape(kind.title)}</td></tr>'
+        f'<tr id="{kind.code}"><td>{kind.code}</td><td>{kind.status}</td><td>{escape(kind.title)}</td></tr>'
         for kind in sorted(_kinds(AppError), key=lambda kind: (kind.status, kind.code))
     )
     return _html(f"<!doctype html><html lang=en><title>memi errors</title><h1>Error codes</h1><table>{rows}</table>")

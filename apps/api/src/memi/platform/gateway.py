@@ -102,8 +102,8 @@ class _Exchange:
         if not _SAFE_ID(request_id):
             request_id = new_id().hex
         self._state = RequestState(request_id)
-        self._replay: list[Message] = []
-        self._recorded: list[Message] = []
+        self._replay: list[Any] = []
+        self._recorded: list[Any] = []
         self._start: Any = None
         self._sent = False
         self._dropped = False
@@ -115,7 +115,7 @@ class _Exchange:
         started = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=self._state.request_id)
         repeatable = self._scope["method"] not in _SAFE_METHODS
-        receive = self._record if repeatable else self._receive
+        receive: Any = self._record if repeatable else self._receive
         template = dict(self._scope) if repeatable else self._scope
         try:
             for attempt in range(1, _TRIES + 1):
@@ -145,8 +145,8 @@ class _Exchange:
             error = to_app_error(exception, self._state)
             await self._fail(error if not self._sent else InternalError())
 
-    async def _record(self) -> Message:
-        message = self._replay.pop(0) if self._replay else await self._receive()
+    async def _record(self) -> Any:
+        message: Any = self._replay.pop(0) if self._replay else await self._receive()
         self._recorded.append(message)
         return message
 

@@ -1,6 +1,7 @@
 """The queue's rows: written inside the transaction whose effect they belong to, and the records of their runs."""
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, text
@@ -27,7 +28,7 @@ class JobAttempt(Base):
     """How often a job was begun, counted before it runs, so that one that kills its worker still ends."""
 
     __tablename__ = "job_attempts"
-    __table_args__ = {"prefixes": ["UNLOGGED"]}
+    __table_args__: ClassVar[Any] = {"prefixes": ["UNLOGGED"]}
 
     job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     attempts: Mapped[int] = mapped_column(Integer)

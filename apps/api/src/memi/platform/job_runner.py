@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from types import ModuleType
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -34,8 +35,10 @@ class JobRunner:
     def __init__(self, runtime: Runtime, modules: Iterable[ModuleType]) -> None:
         self.runtime = runtime
         self._durable = {item.name: item for item in runtime.bus.subscriptions if item.kind == "durable"}
-        found = [item for module in modules for item in vars(module).values() if isinstance(item, Job | RecurringJob)]
-        self._jobs = {item.name: item for item in found if isinstance(item, Job)}
+        found: list[Job[Any] | RecurringJob] = [
+            item for module in modules for item in vars(module).values() if isinstance(item, Job | RecurringJob)
+        ]
+        self._jobs: dict[str, Job[Any]] = {item.name: item for item in found if isinstance(item, Job)}
         self._recurring = {item.name: item for item in found if isinstance(item, RecurringJob)}
         self._stop = asyncio.Event()
         self._manager: QueueManager | None = None
@@ -128,7 +131,8 @@ class JobRunner:
         envelope = msgspec.json.decode(payload, type=Envelope)
         async with self.runtime.unit_of_work() as session:
             if await job_queue.claim_receipt(session, envelope.event_id, item.name):
-                await item(msgspec.json.decode(envelope.event, type=item.event), session)
+                event: Any = msgspec.json.decode(envelope.event, type=item.event)
+                await item(event, session)
             await job_queue.forget_attempts(session, job_id)
 
     async def _bury(self, name: str, queued: QueuedJob, attempts: int, error: str) -> None:

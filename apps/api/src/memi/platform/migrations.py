@@ -28,4 +28,8 @@ def migrate(migrator_url: str, app_url: str | None = None, revision: str = "head
 def run_script(operations: Any, script: str) -> None:
     """Run several statements, functions and triggers among them, inside the migration's transaction."""
     adapted = operations.get_bind().connection.dbapi_connection
-    adapted.run_async(lambda connection: connection.execute(script))
+
+    async def execute(connection: Any) -> None:
+        await connection.execute(script)
+
+    adapted.run_async(execute)

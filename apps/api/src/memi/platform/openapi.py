@@ -68,8 +68,8 @@ def _add_example(operation: Json, handler: Any) -> None:
     annotation = None if field is None else field.annotation
     if not (isinstance(annotation, type) and issubclass(annotation, RequestModel)):
         return
-    extra = annotation.model_config.get("json_schema_extra")
-    examples = extra.get("examples") if isinstance(extra, dict) else None
-    if isinstance(examples, list):
+    extra: Any = annotation.model_config.get("json_schema_extra")
+    examples: list[Any] | None = extra.get("examples") if extra else None
+    if examples:
         for media in operation["requestBody"]["content"].values():
             media["examples"] = {f"example{number}": {"value": value} for number, value in enumerate(examples, 1)}

@@ -103,8 +103,9 @@ def to_app_error(exception: BaseException, state: RequestState) -> AppError:
     """What the caller is told of `exception`; what they are not told is logged."""
     if isinstance(exception, AppError):
         return exception
-    if isinstance(exception, BaseExceptionGroup) and len(exception.exceptions) == 1:
-        return to_app_error(exception.exceptions[0], state)
+    if isinstance(exception, ExceptionGroup):
+        inner: Any = exception.exceptions[0]  # pyright: ignore[reportUnknownMemberType]  # unparametrised by isinstance
+        return to_app_error(inner, state)
     if is_conflict(exception):
         state.conflict = True
         return errors.ServiceBusy("Others changed the same thing at once; try again.")

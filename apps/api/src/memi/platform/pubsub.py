@@ -81,7 +81,12 @@ class Broker:
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: (lost.set(), self._wake.set()))
+
+        def on_lost(_connection: object) -> None:
+            lost.set()
+            self._wake.set()
+
+        connection.add_termination_listener(on_lost)
         await connection.add_listener(CHANNEL, self._on_notify)  # pyright: ignore[reportArgumentType]
         self.connected = True
         for topic in list(self._subscribers):

@@ -1,6 +1,6 @@
 """The one commit: per HTTP request, per socket command, per job."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -53,7 +53,7 @@ class OpenUnit:
 
 
 class UnitOfWork:
-    """Opens transactions: `async with unit_of_work() as session` commits whole at the end of the block, or not at all."""
+    """Opens transactions: `async with unit_of_work() as session` commits whole at the end of the block, or nothing."""
 
     def __init__(self, database: Database, bus: EventBus, broker: Broker, adapters: Adapters) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class UnitOfWork:
         return OpenUnit(session, self._bus, self._broker)
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[AsyncSession]:
+    async def __call__(self) -> AsyncGenerator[AsyncSession]:
         unit = self.open()
         try:
             yield unit.session
