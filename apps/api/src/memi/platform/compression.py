@@ -1,11 +1,13 @@
 """gzip or brotli for JSON over 1 KB."""
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import brotli
 
 _MINIMUM = 1024
+_brotli: Callable[..., bytes] = getattr(brotli, "compress")  # noqa: B009  # the package is untyped
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -16,8 +18,7 @@ def compress(headers: Headers, message: Any, accepts: bytes) -> tuple[Headers, A
         return headers, message
     codings = {part.split(b";")[0].strip() for part in accepts.split(b",") if b"q=0" not in part.replace(b" ", b"")}
     if b"br" in codings:
-        coding = b"br"
-        packed: bytes = brotli.compress(body, quality=4)  # pyright: ignore[reportUnknownMemberType]  # untyped package
+        coding, packed = b"br", _brotli(body, quality=4)
     elif b"gzip" in codings:
         coding, packed = b"gzip", gzip.compress(body, 5, mtime=0)
     else:

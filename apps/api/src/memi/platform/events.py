@@ -26,7 +26,7 @@ class Subscription:
     """A handler and what it listens to; `name` is stable, because job rows carry it."""
 
     name: str
-    event: type
+    event: type[Any]
     kind: Literal["in_transaction", "durable"]
     handler: Handler[Any]
 

@@ -131,8 +131,7 @@ class JobRunner:
         envelope = msgspec.json.decode(payload, type=Envelope)
         async with self.runtime.unit_of_work() as session:
             if await job_queue.claim_receipt(session, envelope.event_id, item.name):
-                event: Any = msgspec.json.decode(envelope.event, type=item.event)
-                await item(event, session)
+                await item(msgspec.json.decode(envelope.event, type=item.event), session)
             await job_queue.forget_attempts(session, job_id)
 
     async def _bury(self, name: str, queued: QueuedJob, attempts: int, error: str) -> None:

@@ -1,7 +1,7 @@
 """Every error as application/problem+json (RFC 9457), and how routes declare theirs."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -104,8 +104,7 @@ def to_app_error(exception: BaseException, state: RequestState) -> AppError:
     if isinstance(exception, AppError):
         return exception
     if isinstance(exception, ExceptionGroup):
-        inner: Any = exception.exceptions[0]  # pyright: ignore[reportUnknownMemberType]  # unparametrised by isinstance
-        return to_app_error(inner, state)
+        return to_app_error(cast("ExceptionGroup[Exception]", exception).exceptions[0], state)
     if is_conflict(exception):
         state.conflict = True
         return errors.ServiceBusy("Others changed the same thing at once; try again.")
