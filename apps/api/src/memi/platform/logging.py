@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -23,9 +23,16 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 def _clean(name: str, value: Any) -> Any:
     if any(part in name.lower() for part in _SENSITIVE):
         return REDACTED
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _clean(str(key), item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list | tuple):
+        return [_clean(name, item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def redacted(values: Mapping[str, object]) -> dict[str, Any]:
+    """A copy whose secret values, by their names, are replaced at any depth."""
+    return {name: _clean(name, value) for name, value in values.items()}
 
 
 def configure_logging(settings: Settings) -> None:

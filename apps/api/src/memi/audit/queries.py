@@ -1,0 +1,29 @@
+"""Every statement of the audit feature."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.audit.models import AuditEntry
+from memi.audit.schemas import AuditFilter
+
+
+async def find(
+    session: AsyncSession, wanted: AuditFilter, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[AuditEntry]:
+    """Newest first. Entries of one transaction share their time; the id orders them."""
+    statement = select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(tuple_(AuditEntry.at, AuditEntry.id) < before)
+    for column, value in (
+        (AuditEntry.actor_id, wanted.actor),
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.target_type, wanted.target_type),
+        (AuditEntry.target_id, wanted.target_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    return (await session.scalars(statement)).all()

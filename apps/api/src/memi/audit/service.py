@@ -1,0 +1,55 @@
+"""The append-only record of what staff did: written in the transaction of the deed, read by admin."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.audit import queries
+from memi.audit.models import AuditEntry
+from memi.audit.schemas import AuditFilter
+from memi.platform.logging import redacted
+from memi.platform.principal import Principal
+
+
+async def record(
+    session: AsyncSession,
+    caller: Principal,
+    action: str,
+    target_type: str,
+    target_id: UUID | str,
+    *,
+    reason: str | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Write that `caller` did `action` ("listing.remove"); it lasts if and only if this unit of work does.
+
+    `before` and `after` hold what changed, as JSON can say it; values whose name says they are secret are left out.
+    """
+    session.add(
+        AuditEntry(
+            actor_id=caller.user_id,
+            action=action,
+            target_type=target_type,
+            target_id=str(target_id),
+            reason=reason,
+            before=_plain(before),
+            after=_plain(after),
+        )
+    )
+    await session.flush()
+
+
+async def find(
+    session: AsyncSession, wanted: AuditFilter, *, before: tuple[datetime, UUID] | None, limit: int
+) -> list[AuditEntry]:
+    """The newest entries that fit, below `before` (time and id of the last one seen)."""
+    return list(await queries.find(session, wanted, before, limit))
+
+
+def _plain(values: Mapping[str, object] | None) -> dict[str, Any] | None:
+    return None if values is None else msgspec.to_builtins(redacted(values), str_keys=True)
