@@ -1,6 +1,6 @@
 """Every feature's part in the process, one list per kind, and the adapter of every port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from types import ModuleType
@@ -10,6 +10,7 @@ from litestar import Router
 from memi.auth import routes as auth_routes
 from memi.auth.passwords import PasswordHasher
 from memi.auth.service import AuthPolicy, SessionChecker
+from memi.platform import maintenance
 from memi.platform.adapters import Adapters
 from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
@@ -28,7 +29,7 @@ ROUTERS: list[Router] = [auth_routes.router, users_routes.router]
 HANDLERS: list[ModuleType] = []
 """Modules whose `@in_transaction` and `@durable` functions listen to events."""
 
-JOBS: list[ModuleType] = []
+JOBS: list[ModuleType] = [maintenance]
 """Modules whose `@job` and `@recurring` functions a worker runs."""
 
 MODELS: list[str] = [
@@ -53,7 +54,7 @@ async def seed_reference(migrator_url: str) -> None:
 
 
 @asynccontextmanager
-async def already_open(runtime: Runtime) -> AsyncIterator[Runtime]:
+async def already_open(runtime: Runtime) -> AsyncGenerator[Runtime]:
     """For an application that shares the runtime of its process."""
     yield runtime
 
@@ -65,7 +66,7 @@ def load_models() -> None:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, database_url: str) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[Runtime]:
     """Connect everything a process of memi needs, and close it again."""
     load_models()
     key_ring = load_key_ring(settings)

@@ -131,10 +131,16 @@ async def claim_due_schedules(session: AsyncSession, intervals: dict[str, float]
     return list(result.scalars())
 
 
-async def prune_receipts(session: AsyncSession, days: int) -> None:
-    """Forget receipts older than `days`: no run of their events can still be waiting."""
+async def prune(session: AsyncSession, *, receipt_days: int, log_days: int) -> None:
+    """Forget what no waiting run can need: receipts, the queue's own log and statistics, counts of vanished jobs."""
+    for statement, days in (
+        ("DELETE FROM job_receipts WHERE done_at < now() - make_interval(days => :days)", receipt_days),
+        ("DELETE FROM pgqueuer_log WHERE created < now() - make_interval(days => :days)", log_days),
+        ("DELETE FROM pgqueuer_statistics WHERE created < now() - make_interval(days => :days)", log_days),
+    ):
+        await session.execute(text(statement), {"days": days})
     await session.execute(
-        text("DELETE FROM job_receipts WHERE done_at < now() - make_interval(days => :days)"), {"days": days}
+        text("DELETE FROM job_attempts a WHERE NOT EXISTS (SELECT FROM pgqueuer q WHERE q.id = a.job_id)")
     )
 
 
