@@ -1,10 +1,11 @@
 """The queue's rows: written inside the transaction whose effect they belong to, and the records of their runs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -129,6 +130,19 @@ async def claim_due_schedules(session: AsyncSession, intervals: dict[str, float]
         {"names": list(intervals), "seconds": list(intervals.values())},
     )
     return list(result.scalars())
+
+
+async def dead_jobs(session: AsyncSession, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[DeadJob]:
+    """Jobs that were given up, newest first, below `before` (time and id of the last one seen)."""
+    statement = select(DeadJob).order_by(DeadJob.died_at.desc(), DeadJob.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(tuple_(DeadJob.died_at, DeadJob.id) < before)
+    return (await session.scalars(statement)).all()
+
+
+async def take_dead_job(session: AsyncSession, job_id: UUID) -> DeadJob | None:
+    """Remove a dead job and return it: of two who take the same one, one gets it."""
+    return (await session.scalars(delete(DeadJob).where(DeadJob.id == job_id).returning(DeadJob))).one_or_none()
 
 
 async def prune(session: AsyncSession, *, receipt_days: int, log_days: int) -> None:

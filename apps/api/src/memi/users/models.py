@@ -21,6 +21,14 @@ class User(Base):
         Index("uq_users_email", "email", unique=True),
         Index(None, "city"),
         Index(None, "avatar_upload_id"),
+        # Staff look people up by a part of the address or name.
+        Index(
+            "ix_users_words",
+            "email",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"email": "gin_trgm_ops", "name": "gin_trgm_ops"},
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

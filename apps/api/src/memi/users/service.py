@@ -82,6 +82,19 @@ async def get_many(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID
     return {user.id: user for user in await queries.by_ids(session, user_ids)}
 
 
+async def search(session: AsyncSession, part: str | None, *, before: UUID | None, limit: int) -> Sequence[User]:
+    """For staff: accounts with `part` in their address or name, newest first, blocked and deleted ones too."""
+    return await queries.search(session, part, before, limit)
+
+
+async def lock(session: AsyncSession, user_id: UUID) -> User:
+    """The account, locked until the end of the unit of work; raises `NotFound`."""
+    user = await queries.lock(session, user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound
+    return user
+
+
 async def update(session: AsyncSession, user_id: UUID, patch: UserUpdate, expected_version: int | None) -> User:
     """Apply a merge patch; raises `StaleVersion` when the account moved on."""
     user = await queries.lock(session, user_id)
