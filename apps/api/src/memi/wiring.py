@@ -10,6 +10,7 @@ from litestar import Router
 from memi.auth import routes as auth_routes
 from memi.auth.passwords import PasswordHasher
 from memi.auth.service import AuthPolicy, SessionChecker
+from memi.notifications import routes as notifications_routes
 from memi.platform import maintenance
 from memi.platform.adapters import Adapters
 from memi.platform.cursors import CursorSigner
@@ -23,7 +24,7 @@ from memi.platform.settings import Settings
 from memi.platform.unit_of_work import UnitOfWork
 from memi.users import routes as users_routes
 
-ROUTERS: list[Router] = [auth_routes.router, users_routes.router]
+ROUTERS: list[Router] = [auth_routes.router, users_routes.router, notifications_routes.router]
 """Everything below `/api/v1`."""
 
 HANDLERS: list[ModuleType] = []

@@ -18,7 +18,7 @@ class Notification(Base):
         CheckConstraint("type IN ('MESSAGE','RESERVATION','ORDER','LISTING','MODERATION','GENERIC')", name="type"),
         Index("uq_notifications_user_id_dedupe_key", "user_id", "dedupe_key", unique=True),
         Index(None, "user_id", text("id DESC")),
-        Index("ix_notifications_unread", "user_id", postgresql_where=text("read_at IS NULL")),
+        Index("ix_notifications_unread", "user_id", text("id DESC"), postgresql_where=text("read_at IS NULL")),
         Index("ix_notifications_created_at", "created_at"),
     )
 
