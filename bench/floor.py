@@ -1,0 +1,73 @@
+"""The floor: a bare ASGI function that runs recorded statements on asyncpg and returns recorded bytes. No framework.
+
+`uvicorn bench.floor:app` with MEMI_BENCH_PLAN (a file of `plan.encode`) and MEMI_DATABASE_URL.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+from uuid_utils.compat import uuid7
+
+from bench.plan import Answer
+
+_ANSWERS = msgspec.msgpack.decode(Path(os.environ["MEMI_BENCH_PLAN"]).read_bytes(), type=list[Answer])
+_POOL_SIZE = int(os.environ.get("MEMI_HOT_POOL", "10"))
+
+
+class SentMessage(msgspec.Struct):
+    body: str
+    client_id: str
+
+
+_decode = msgspec.json.Decoder(SentMessage).decode
+_by_path: dict[bytes, Answer] = {answer.path.encode(): answer for answer in _ANSWERS}
+_state: dict[str, asyncpg.Pool] = {}
+
+
+async def _keep(_connection: object) -> None:
+    """As memi's own pool: nothing to reset."""
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Lifespan, GET and POST."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    query = scope["query_string"]
+    target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+    answer = _by_path[target]
+    if scope["method"] == "POST":
+        await _send_message(answer, receive)
+        status = 201
+    else:
+        async with _state["pool"].acquire() as connection:
+            for statement in answer.statements:
+                await connection.fetch(statement.sql, *statement.arguments)
+        status = 200
+    body = answer.body
+    headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_message(answer: Answer, receive: Any) -> None:
+    message = _decode((await receive())["body"])
+    fresh = {"new:id": uuid7(), "new:body": message.body, "new:client_id": message.client_id}
+    async with _state["pool"].acquire() as connection:
+        for statement in answer.statements:
+            arguments = [fresh.get(item, item) if isinstance(item, str) else item for item in statement.arguments]
+            await connection.fetch(statement.sql, *arguments)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    await receive()
+    _state["pool"] = await asyncpg.create_pool(
+        os.environ["MEMI_DATABASE_URL"], min_size=_POOL_SIZE, max_size=_POOL_SIZE, reset=_keep
+    )
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await _state["pool"].close()
+    await send({"type": "lifespan.shutdown.complete"})
