@@ -34,6 +34,27 @@ _BASE_PRICES = (
 )
 _OTHERWISE = 3_800
 
+_CLOTH = ("COTTON", "COTTON", "COTTON", "POLYESTER", "VISCOSE", "LINEN", "SATIN", "JERSEY")
+_MATERIALS = (
+    ("jewellery", ("GOLD", "SILVER", "STAINLESS_STEEL", "PEARL")),
+    ("watches", ("STAINLESS_STEEL", "LEATHER", "METAL")),
+    ("sunglasses", ("PLASTIC", "ACETATE", "METAL")),
+    ("eyewear", ("PLASTIC", "ACETATE", "METAL")),
+    ("umbrellas", ("POLYESTER", "NYLON")),
+    ("sneakers", ("LEATHER", "SUEDE", "MESH", "CANVAS")),
+    ("shoes", ("LEATHER", "SUEDE", "FAUX_LEATHER", "PATENT_LEATHER")),
+    ("bags", ("LEATHER", "FAUX_LEATHER", "CANVAS", "NYLON")),
+    ("belts", ("LEATHER", "FAUX_LEATHER")),
+    ("wallets", ("LEATHER", "FAUX_LEATHER")),
+    ("knitwear", ("WOOL", "MERINO", "CASHMERE", "ACRYLIC", "COTTON")),
+    ("leather", ("LEATHER", "FAUX_LEATHER")),
+    ("denim", ("DENIM",)),
+    ("jeans", ("DENIM",)),
+    ("coats", ("WOOL", "CASHMERE", "TWEED", "POLYESTER")),
+    ("jackets", ("POLYESTER", "NYLON", "COTTON")),
+)
+"""Which materials suit a category, by the first part of its slug that matches."""
+
 _OPENINGS = {
     "az": (
         "Yalnız bir neçə dəfə geyinilib.",
@@ -56,8 +77,9 @@ _CLOSINGS = {
 }
 
 SELLERS = (
-    "Aysel", "Leyla", "Günay", "Nigar", "Sevinc", "Aygün", "Fidan", "Lalə", "Könül", "Turanə", "Rəşad", "Elvin", "Orxan",
-    "Kamran", "Tural", "Murad", "Emin", "Анна", "Мария", "Ольга", "Екатерина", "Дмитрий", "Sara", "Amina", "Zeynəb",
+    "Aysel", "Leyla", "Günay", "Nigar", "Sevinc", "Aygün", "Fidan", "Lalə", "Könül", "Turanə", "Rəşad", "Elvin",
+    "Orxan", "Kamran", "Tural", "Murad", "Emin", "Анна", "Мария", "Ольга", "Екатерина", "Дмитрий",
+    "Sara", "Amina", "Zeynəb",
 )  # fmt: skip
 """First names for demo sellers."""
 
@@ -106,7 +128,7 @@ def make_item(seed: int) -> Item:
         color_hex=color.hex or "#808080",
         brand=brand.name,
         brand_slug=brand.slug,
-        material=chance.choice(reference.materials).code,
+        material=chance.choice(_materials_of(node.category.slug)),
         city=city.code,
     )
 
@@ -118,9 +140,13 @@ def _price(chance: random.Random, slug: str, condition: str) -> int:
     return max(300, round(amount / 100) * 100)
 
 
+def _materials_of(slug: str) -> tuple[str, ...]:
+    return next((materials for part, materials in _MATERIALS if part in slug), _CLOTH)
+
+
 @lru_cache(maxsize=1)
 def _sellable() -> list[Node]:
-    """Leaves that need no attribute, in random order's favour: each as likely as any other."""
+    """Leaves that need no attribute."""
     return [
         node
         for node in leaves(load_reference().categories)
