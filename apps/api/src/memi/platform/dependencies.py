@@ -21,6 +21,7 @@ from memi.platform.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from memi.platform.json_bounds import check_json
 from memi.platform.permissions import Permission
 from memi.platform.principal import AccessTokens, Principal, SessionCheck
 from memi.platform.request_state import state_of
@@ -129,9 +130,33 @@ def _query(request: AnyRequest) -> str:
     return request.scope["query_string"].decode("latin-1")
 
 
+def asks_for_caller(handler: BaseRouteHandler) -> bool:
+    """Whether the route, or anything it depends on, needs somebody to be signed in."""
+    known: bool | None = handler.opt.get(REQUIRES_CALLER)
+    if known is None:
+        guards: list[Any] = handler.resolve_guards()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # half typed
+        known = handler.opt[REQUIRES_CALLER] = bool(guards) or _depends_on_caller(handler)
+    return known
+
+
+def _depends_on_caller(handler: BaseRouteHandler) -> bool:
+    providers = handler.resolve_dependencies()
+    names, seen = list(handler.parsed_fn_signature.parameters), set[str]()
+    while names:
+        name = names.pop()
+        if name == "caller":
+            return True
+        if name in providers and name not in seen:
+            seen.add(name)
+            names.extend(providers[name].parsed_fn_signature.parameters)
+    return False
+
+
 async def refuse_what_is_not_declared(request: AnyRequest) -> None:
-    """Before each request: unknown query parameters are 422, bodies of another type 415."""
+    """Before each request: who is not signed in hears that first, then unknown parameters and bodies out of bounds."""
     handler = request.route_handler
+    if asks_for_caller(handler):
+        await checked_principal(request)
     if request.scope["query_string"] and QUERY_MODEL not in handler.opt and not handler.opt.get("any_query"):
         names = {name for name, _ in parse_qsl(_query(request), keep_blank_values=True)}
         raise ValidationFailed(
@@ -141,6 +166,8 @@ async def refuse_what_is_not_declared(request: AnyRequest) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType
+        settings = runtime_of(request).settings
+        check_json(await request.body(), max_depth=settings.max_json_depth, max_digits=settings.max_number_digits)
 
 
 def expected_version(request: AnyRequest) -> int | None:

@@ -5,9 +5,11 @@ import re
 import time
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from sqlalchemy.exc import DBAPIError
 
 from memi.platform import metrics
 from memi.platform.compression import compress
@@ -16,6 +18,7 @@ from memi.platform.ids import new_id
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
 from memi.platform.request_state import RequestState, set_state
 from memi.platform.settings import Settings
+from memi.platform.unit_of_work import OpenUnit
 
 log = structlog.get_logger("memi.access")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}").fullmatch
@@ -51,7 +54,7 @@ class Gateway:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._fixed = security_headers(settings)
-        self._timeout = settings.request_seconds
+        self.request_seconds = settings.request_seconds
         self._log = settings.access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +64,7 @@ class Gateway:
         await _Exchange(self, scope, receive, send).run()
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with asyncio.timeout(self._timeout):
-            await self._app(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def finish(self, scope: Any, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
@@ -109,17 +111,21 @@ class _Exchange:
         self._dropped = False
         self._failed = False
         self._last_try = False
+        self._head = scope["method"] == "HEAD"
         self._status = 500
+        self._timer = asyncio.timeout(None)
 
     async def run(self) -> None:
         started = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=self._state.request_id)
         repeatable = self._scope["method"] not in _SAFE_METHODS
         receive: Any = self._record if repeatable else self._receive
-        template = dict(self._scope) if repeatable else self._scope
+        template = dict(self._scope)
+        if self._head:
+            template["method"] = "GET"  # the same reply; only its body is kept back
         try:
             for attempt in range(1, _TRIES + 1):
-                scope = dict(template) if repeatable else template
+                scope = dict(template)
                 set_state(scope, self._state)
                 self._last_try = attempt == _TRIES
                 try:
@@ -129,7 +135,8 @@ class _Exchange:
                 self._scope = scope
                 if not self._dropped:
                     break
-                self._state.conflict = self._dropped = self._failed = self._state.checked = False
+                self._state = RequestState(self._state.request_id)
+                self._dropped = self._failed = False
                 self._replay, self._recorded = self._recorded, []
                 await asyncio.sleep(0.005 * 2**attempt)
         finally:
@@ -137,7 +144,9 @@ class _Exchange:
 
     async def _forward(self, scope: Any, receive: Receive) -> None:
         try:
-            await self._gateway.forward(scope, receive, self._reply)
+            async with asyncio.timeout(self._gateway.request_seconds) as self._timer:
+                self._state.timer = self._timer
+                await self._gateway.forward(scope, receive, self._reply)
         except TimeoutError:
             await self._fail(RequestTimedOut())
         except Exception as exception:
@@ -147,13 +156,21 @@ class _Exchange:
 
     async def _record(self) -> Any:
         message: Any = self._replay.pop(0) if self._replay else await self._receive()
-        self._recorded.append(message)
+        if not self._state.streamed:
+            self._recorded.append(message)
+        if message["type"] == "http.disconnect":
+            self._state.disconnected = True
         return message
 
     async def _close_unit(self) -> None:
         unit, self._state.unit = self._state.unit, None
-        if unit is not None:
+        if unit is None:
+            return
+        try:
             await unit.close()
+        except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The reply is decided; a connection that cannot even be given back is gone, and its transaction with it.
+            log.warning("unit_not_closed", error=type(error).__name__)
 
     async def _reply(self, message: Any) -> None:
         """Pass a part of the application's reply on, its unit of work committed before the first."""
@@ -161,16 +178,25 @@ class _Exchange:
             return
         if message["type"] == "http.response.start" and self._state.unit is not None and message["status"] < 400:
             try:
-                await self._state.unit.commit()
+                await self._commit(self._state.unit)
             except Exception as exception:
                 # The reply said it was done; it is not, so the caller hears what happened instead.
                 self._failed = True
-                await self._pass_problem(to_app_error(exception, self._state))
+                kept = [item for item in message["headers"] if item[0].startswith((b"access-control-", b"vary"))]
+                await self._pass_problem(to_app_error(exception, self._state), kept)
                 return
         await self._pass(message)
 
+    async def _commit(self, unit: OpenUnit) -> None:
+        """Commit undisturbed by the request's time limit: a commit cut off in the middle has an unknown end."""
+        if self._timer.expired():
+            await asyncio.sleep(0)  # the limit has struck already; this is where its cancellation arrives
+        self._timer.reschedule(None)
+        await unit.commit()
+        self._timer.reschedule(asyncio.get_running_loop().time() + self._gateway.request_seconds)
+
     async def _pass(self, message: Any) -> None:
-        if self._state.conflict and not self._last_try:
+        if self._state.conflict and not self._last_try and not self._state.streamed:
             self._dropped = True
             return
         if message["type"] == "http.response.start":
@@ -180,6 +206,10 @@ class _Exchange:
             message = self._open(message)
             self._sent = True
             await self._send(self._start)
+        elif self._head:
+            return
+        if self._head:
+            message = {**message, "body": b"", "more_body": False}
         await self._send(message)
 
     def _open(self, message: Any) -> Message:
@@ -191,7 +221,7 @@ class _Exchange:
         headers.append((b"x-request-id", self._state.request_id.encode()))
         headers.extend(self._gateway.fixed_headers)
         headers.extend(item for item in _DEFAULTS if item[0] not in present)
-        if self._accepts and not message.get("more_body") and b"content-encoding" not in present:
+        if not message.get("more_body") and b"content-encoding" not in present:
             headers, message = compress(headers, message, self._accepts)
         self._start = {**start, "headers": headers}
         return message
@@ -202,9 +232,9 @@ class _Exchange:
             raise error
         await self._pass_problem(error)
 
-    async def _pass_problem(self, error: AppError) -> None:
+    async def _pass_problem(self, error: AppError, kept: Headers | None = None) -> None:
         body = msgspec.json.encode(document(error, instance=self._scope["path"], request_id=self._state.request_id))
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()), *(kept or ())]
         headers.extend((name.lower().encode(), value.encode()) for name, value in error.headers.items())
         await self._pass({"type": "http.response.start", "status": error.status, "headers": headers})
         await self._pass({"type": "http.response.body", "body": body, "more_body": False})

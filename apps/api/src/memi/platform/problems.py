@@ -90,7 +90,8 @@ def handle_exception(request: AnyRequest, exception: Exception) -> Response[Any]
     state = state_of(request.scope)
     error = to_app_error(exception, state)
     if isinstance(exception, MethodNotAllowedException) and exception.headers:
-        error.headers.update({"Allow": exception.headers.get("Allow", "")})
+        allowed = exception.headers.get("Allow", "")
+        error.headers["Allow"] = allowed.replace("GET", "GET, HEAD")  # the gateway answers HEAD wherever GET is
     return Response(
         document(error, instance=request.scope["path"], request_id=state.request_id),
         status_code=error.status,
@@ -109,7 +110,7 @@ def to_app_error(exception: BaseException, state: RequestState) -> AppError:
         state.conflict = True
         return errors.ServiceBusy("Others changed the same thing at once; try again.")
     if isinstance(exception, HTTPException):
-        return _of_litestar(exception)
+        return BadRequest() if state.disconnected else _of_litestar(exception)
     if isinstance(exception, sqlalchemy.exc.TimeoutError):
         return errors.ServiceBusy("No database connection came free in time.")
     if _is_lost_database(exception):
@@ -157,9 +158,10 @@ def _is_lost_database(exception: BaseException) -> bool:
         | asyncpg.AdminShutdownError
         | asyncpg.CrashShutdownError
         | asyncpg.TooManyConnectionsError
-        | asyncpg.InterfaceError
         | asyncio.TimeoutError,
-    )
+    ) or (
+        isinstance(exception, asyncpg.InterfaceError) and "clos" in str(exception)
+    )  # "connection is closed", "pool is closing"
 
 
 def _is_statement_timeout(exception: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """What the gateway knows of a request, kept in its ASGI scope."""
 
+import asyncio
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,22 @@ class RequestState:
     request_id: str
     conflict: bool = False
     """The database gave the transaction up for another's sake: the gateway runs the request again."""
+    disconnected: bool = False
+    """The client left before its whole body had come."""
     unit: OpenUnit | None = None
     """The request's unit of work, once asked for; the gateway commits it before the reply is sent."""
     principal: Principal | None = None
     checked: bool = False
+    streamed: bool = False
+    """The body goes through as it comes: it is not kept, so the request cannot be run again."""
+    timer: asyncio.Timeout | None = None
+    """The request's time limit."""
+
+    def stream_body(self, seconds: float) -> None:
+        """Take a large body without keeping it, and give it `seconds` to arrive; call before reading any of it."""
+        self.streamed = True
+        if self.timer is not None:
+            self.timer.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def state_of(scope: MutableMapping[str, Any] | Any) -> RequestState:

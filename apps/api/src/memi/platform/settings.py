@@ -60,9 +60,11 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)
+    max_number_digits: int = Field(20, ge=16, le=400)
     request_seconds: float = Field(30.0, gt=0, le=600)
     upload_max_bytes: int = Field(15_000_000, ge=1024)
     upload_max_pixels: int = Field(50_000_000, ge=1)
+    upload_orphan_hours: float = Field(24, gt=0, le=24 * 30)
     upload_url_seconds: int = Field(600, ge=10, le=3600)
     media_avif: bool = False
     media_base_url: str | None = None
