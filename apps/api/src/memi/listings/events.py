@@ -46,3 +46,11 @@ class PriceDropped:
     seller_id: UUID
     before: int
     after: int
+
+
+@dataclass(frozen=True)
+class ListingExpiring:
+    """It expires within three days; told once per period of being shown."""
+
+    listing_id: UUID
+    seller_id: UUID

@@ -40,6 +40,9 @@ class Listing(Base):
         Index("ix_listings_expiring", "expires_at", postgresql_where=text("status = 'ACTIVE'")),
     )
 
+    # Times are set by the database's clock and read back with the statement that sets them.
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  # declared so by SQLAlchemy
+
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     title: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,44 @@
+"""Reactions: a seller is blocked or renamed, a picture is finished."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.listings import queries
+from memi.listings.events import ListingChanged
+from memi.listings.jobs import announce
+from memi.listings.lifecycle import Actor
+from memi.listings.moves import move
+from memi.media.events import UploadReady, UploadRejected
+from memi.platform.events import durable, in_transaction, publish
+from memi.users.events import UserBlocked, UserChanged, UserUnblocked
+
+
+@in_transaction(UserBlocked)
+async def release_and_hide(event: UserBlocked, session: AsyncSession) -> None:
+    """A blocked seller keeps nothing reserved, and nothing of theirs is shown."""
+    for listing in await queries.lock_reserved_of(session, event.user_id):
+        await move(session, listing, "unreserve", Actor.SYSTEM)
+    await announce(session, event.user_id)
+
+
+@in_transaction(UserUnblocked)
+async def show_again(event: UserUnblocked, session: AsyncSession) -> None:
+    await announce(session, event.user_id)
+
+
+@durable(UserChanged)
+async def tell_of_listings(event: UserChanged, session: AsyncSession) -> None:
+    """Cards and pages carry their seller's name and picture."""
+    await announce(session, event.user_id)
+
+
+@durable(UploadReady)
+async def show_picture(event: UploadReady, session: AsyncSession) -> None:
+    """Listings that others can read look different from now on."""
+    for listing_id, seller_id in await queries.showing(session, event.upload_id):
+        publish(session, ListingChanged(listing_id, seller_id))
+
+
+@durable(UploadRejected)
+async def tell_of_rejected_picture(event: UploadRejected, session: AsyncSession) -> None:
+    for listing_id, seller_id in await queries.showing(session, event.upload_id):
+        publish(session, ListingChanged(listing_id, seller_id))
