@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from memi.platform.database import HotPool
+from memi.platform.hot_pool import HotPool
 from memi.platform.runtime import Runtime
 
 

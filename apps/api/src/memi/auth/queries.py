@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.auth.models import AuthSession, RefreshToken
-from memi.platform.database import HotStatement
+from memi.platform.hot_pool import HotStatement
 from memi.users.models import User
 from memi.users.queries import stands
 

@@ -14,9 +14,9 @@ from memi.auth.passwords import PasswordHasher
 from memi.auth.schemas import Login, Registration, SignedIn, TokenReply
 from memi.auth.tokens import hash_token, new_refresh_token
 from memi.platform import clock
-from memi.platform.database import HotPool
 from memi.platform.errors import InvalidToken
 from memi.platform.events import publish
+from memi.platform.hot_pool import HotPool
 from memi.platform.ids import new_id
 from memi.platform.permissions import Role
 from memi.platform.principal import AccessTokens, Principal
