@@ -166,4 +166,4 @@ async def queue_depths(session: AsyncSession) -> dict[str, tuple[int, float]]:
             "FROM pgqueuer WHERE execute_after <= now() AND status IN ('queued', 'picked') GROUP BY entrypoint"
         )
     )
-    return {name: (count, max(age, 0.0)) for name, count, age in rows.tuples()}
+    return {name: (count, max(age, 0.0)) for name, count, age in rows}
