@@ -45,6 +45,8 @@ class Message(Base):
         CheckConstraint("kind IN ('TEXT','IMAGE','SYSTEM')", name="kind"),
         CheckConstraint("(kind = 'SYSTEM') = (sender_id IS NULL)", name="system_has_no_sender"),
         CheckConstraint("seq > 0", name="seq_from_1"),
+        CheckConstraint("char_length(body) BETWEEN 1 AND 4000", name="body_length"),
+        CheckConstraint("char_length(client_id) BETWEEN 1 AND 100", name="client_id_length"),
         Index("uq_messages_chat_id_seq", "chat_id", "seq", unique=True),
         Index(
             "uq_messages_client_id",

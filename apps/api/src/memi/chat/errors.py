@@ -1,0 +1,19 @@
+"""Refusals of the chat feature."""
+
+from memi.platform.errors import AppError
+
+
+class SellerCannotStart(AppError):
+    code, status, title = "seller_cannot_start", 403, "Only a buyer starts a chat about a listing."
+
+
+class ListingUnavailable(AppError):
+    code, status, title = "listing_unavailable", 409, "A chat about this listing can no longer be started."
+
+
+class ChatBlocked(AppError):
+    code, status, title = "chat_blocked", 403, "One of you has blocked this chat."
+
+
+class ChatClosed(AppError):
+    code, status, title = "chat_closed", 409, "The other person's account is no longer active."

@@ -1,0 +1,152 @@
+"""Every statement of the chat feature over HTTP."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, text, union_all, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.chat.models import Chat, Message
+from memi.platform.ids import new_id
+
+SEND = "SELECT * FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8)"
+"""The whole of sending, in one round trip and its own transaction; see docs/decisions/0020."""
+
+_SEND_IN_UNIT = text(
+    "SELECT * FROM chat_send(CAST(:chat AS uuid), CAST(:sender AS uuid), CAST(:message AS uuid), CAST(:body AS text), "
+    "CAST(:client_id AS text), CAST(:verified_only AS boolean), '{}', '{}')"
+)
+
+MESSAGE_COLUMNS = "id, chat_id, seq, sender_id, kind, body, client_id, created_at"
+
+
+async def send(
+    session: AsyncSession,
+    chat_id: UUID,
+    sender_id: UUID | None,
+    body: str,
+    *,
+    client_id: str | None = None,
+    verified_only: bool = False,
+) -> Row[Any]:
+    """Send as part of this unit of work; the row that `chat_send` returns."""
+    result = await session.execute(
+        _SEND_IN_UNIT,
+        {
+            "chat": chat_id,
+            "sender": sender_id,
+            "message": new_id(),
+            "body": body,
+            "client_id": client_id,
+            "verified_only": verified_only,
+        },
+    )
+    return result.one()
+
+
+async def by_id(session: AsyncSession, chat_id: UUID) -> Chat | None:
+    return await session.scalar(select(Chat).where(Chat.id == chat_id).execution_options(populate_existing=True))
+
+
+async def id_of(session: AsyncSession, listing_id: UUID, buyer_id: UUID) -> UUID | None:
+    return await session.scalar(select(Chat.id).where(Chat.listing_id == listing_id, Chat.buyer_id == buyer_id))
+
+
+async def lock_of(session: AsyncSession, listing_id: UUID, buyer_id: UUID) -> Chat | None:
+    """The chat of a buyer about a listing, locked until the end of the unit of work."""
+    return await session.scalar(
+        select(Chat)
+        .where(Chat.listing_id == listing_id, Chat.buyer_id == buyer_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def add(session: AsyncSession, listing_id: UUID, buyer_id: UUID, seller_id: UUID) -> None:
+    """Make the one chat of a listing and a buyer, unless there is one."""
+    await session.execute(
+        insert(Chat)
+        .values(id=new_id(), listing_id=listing_id, buyer_id=buyer_id, seller_id=seller_id)
+        .on_conflict_do_nothing(index_elements=[Chat.listing_id, Chat.buyer_id])
+    )
+
+
+async def inbox(
+    session: AsyncSession, user_id: UUID, *, archived: bool, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[tuple[Chat, Message | None]]:
+    """A person's chats with the last message of each, the latest first."""
+    sides = ((Chat.buyer_id, Chat.buyer_archived_at), (Chat.seller_id, Chat.seller_archived_at))
+    halves: list[Any] = []
+    for person, archived_at in sides:
+        half = select(Chat.id).where(person == user_id, archived_at.is_not(None) if archived else archived_at.is_(None))
+        if before is not None:
+            half = half.where(func.row(Chat.last_message_at, Chat.id) < func.row(*before))
+        # Each half walks its own index and stops; together they are the page.
+        halves.append(half.order_by(Chat.last_message_at.desc(), Chat.id.desc()).limit(limit).subquery())
+    ids = union_all(*(select(half.c.id) for half in halves)).subquery()
+    rows = await session.execute(
+        select(Chat, Message)
+        .outerjoin(Message, (Message.chat_id == Chat.id) & (Message.seq == Chat.last_seq))
+        .where(Chat.id.in_(select(ids.c.id)))
+        .order_by(Chat.last_message_at.desc(), Chat.id.desc())
+        .limit(limit)
+    )
+    return [(chat, message) for chat, message in rows.tuples()]
+
+
+async def with_last_message(session: AsyncSession, chat_id: UUID) -> tuple[Chat, Message | None] | None:
+    rows = await session.execute(
+        select(Chat, Message)
+        .outerjoin(Message, (Message.chat_id == Chat.id) & (Message.seq == Chat.last_seq))
+        .where(Chat.id == chat_id)
+        .execution_options(populate_existing=True)
+    )
+    found = rows.tuples().first()
+    return None if found is None else (found[0], found[1])
+
+
+async def messages_after(session: AsyncSession, chat_id: UUID, seq: int, limit: int) -> Sequence[Message]:
+    """Oldest first."""
+    statement = select(Message).where(Message.chat_id == chat_id, Message.seq > seq).order_by(Message.seq).limit(limit)
+    return (await session.scalars(statement)).all()
+
+
+async def messages_before(session: AsyncSession, chat_id: UUID, seq: int, limit: int) -> Sequence[Message]:
+    """Newest first."""
+    statement = (
+        select(Message).where(Message.chat_id == chat_id, Message.seq < seq).order_by(Message.seq.desc()).limit(limit)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def advance_read(session: AsyncSession, chat: Chat, *, as_buyer: bool, seq: int) -> bool:
+    """Move one side's reading mark forward, never back; whether it moved."""
+    mark = Chat.buyer_read_seq if as_buyer else Chat.seller_read_seq
+    moved = await session.execute(
+        update(Chat)
+        .where(Chat.id == chat.id, mark < seq, Chat.last_seq >= seq)
+        .values({mark: seq})
+        .returning(Chat.id)
+        .execution_options(synchronize_session=False)
+    )
+    return moved.first() is not None
+
+
+async def set_archived(session: AsyncSession, chat_id: UUID, *, as_buyer: bool, archived: bool) -> None:
+    column = Chat.buyer_archived_at if as_buyer else Chat.seller_archived_at
+    await _mark(session, chat_id, column, on=archived)
+
+
+async def set_blocked(session: AsyncSession, chat_id: UUID, *, as_buyer: bool, blocked: bool) -> None:
+    column = Chat.buyer_blocked_at if as_buyer else Chat.seller_blocked_at
+    await _mark(session, chat_id, column, on=blocked)
+
+
+async def _mark(session: AsyncSession, chat_id: UUID, column: Any, *, on: bool) -> None:
+    value = func.coalesce(column, func.clock_timestamp()) if on else None
+    await session.execute(
+        update(Chat).where(Chat.id == chat_id).values({column: value}).execution_options(synchronize_session=False)
+    )
