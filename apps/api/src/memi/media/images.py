@@ -5,83 +5,25 @@ the one loader of that format. Whatever comes out was encoded here, so no byte o
 data hidden behind the picture).
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import pyvips
 from blurhash_rs import blurhash_encode
 from PIL import Image as PillowImage
 from pillow_heif import HeifFile
 
-from memi.media.sniffing import HEAD_BYTES, ends_early, is_refused_format, sniff
+from memi.media.results import MAX_PIXELS, ImageRejected, ProcessedImage, RejectionCode, Rendition, check_type
+from memi.media.sniffing import HEAD_BYTES, ends_early
 
 WIDTHS = (320, 640, 1080, 1600)
 """Widths of the renditions in pixels; none is wider than the original."""
-MAX_PIXELS = 50_000_000
 MAX_BYTES = 15 * 1024 * 1024
-ACCEPTED_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/avif"})
 
 _MAX_SIDE = 16_383  # the longest side a WebP can have
-_ALIASES = {"image/jpg": "image/jpeg", "image/heif": "image/heic"}
 _ANY = 10_000_000  # a height that never binds: pictures are fitted by width alone
 _STRIP = 0  # no kind of metadata
 _WHITE = [255.0, 255.0, 255.0]
-
-
-class RejectionCode(StrEnum):
-    """Why a picture was refused. Stable: shown to clients as the upload's `code`."""
-
-    UNSUPPORTED_TYPE = "unsupported_type"
-    """A known format that is not taken (GIF, TIFF, SVG, PDF, ...), or such a type was declared."""
-    NOT_AN_IMAGE = "not_an_image"
-    """The content is nothing that is known as a picture."""
-    TYPE_MISMATCH = "type_mismatch"
-    """A picture, but of another type than was declared."""
-    TOO_LARGE = "too_large"
-    """The file has too many bytes."""
-    TOO_MANY_PIXELS = "too_many_pixels"
-    """Width times height, as the header tells, is over the limit."""
-    TOO_NARROW = "too_narrow"
-    """So long and thin a strip that no rendition of it can be written."""
-    TRUNCATED = "truncated"
-    """The file breaks off before its picture ends."""
-    DECODE_FAILED = "decode_failed"
-    """The picture is damaged."""
-    TIMED_OUT = "timed_out"
-    """Decoding it takes longer than any honest photo does."""
-
-
-class ImageRejected(Exception):
-    """The picture will never be accepted as it is; trying again is pointless."""
-
-    def __init__(self, code: RejectionCode) -> None:
-        super().__init__(code.value)
-        self.code = code
-
-
-class Rendition(msgspec.Struct, frozen=True):
-    """One encoded picture: sRGB, upright, opaque, without metadata. `width` and `height` in pixels."""
-
-    width: int
-    height: int
-    content_type: str
-    data: bytes
-
-
-class ProcessedImage(msgspec.Struct, frozen=True):
-    """What is kept of an upload.
-
-    `width` and `height` are the original's in pixels, upright. `phash` is a 64-bit difference hash as a signed integer
-    (it fits a bigint); near-duplicates differ in few bits. `renditions` go from narrow to wide, WebP before AVIF.
-    """
-
-    width: int
-    height: int
-    blurhash: str
-    phash: int
-    renditions: tuple[Rendition, ...]
 
 
 def allow_only_photo_loaders() -> None:
@@ -133,20 +75,10 @@ def process_image(
 
 
 def _accepted_type(source: Path, declared_type: str, max_bytes: int) -> str:
-    declared = _ALIASES.get(declared_type.lower(), declared_type.lower())
-    if declared not in ACCEPTED_TYPES:
-        raise ImageRejected(RejectionCode.UNSUPPORTED_TYPE)
     if source.stat().st_size > max_bytes:
         raise ImageRejected(RejectionCode.TOO_LARGE)
     with source.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    sniffed = sniff(head)
-    if sniffed is None:
-        refused = is_refused_format(head)
-        raise ImageRejected(RejectionCode.UNSUPPORTED_TYPE if refused else RejectionCode.NOT_AN_IMAGE)
-    if sniffed != declared:
-        raise ImageRejected(RejectionCode.TYPE_MISMATCH)
-    return sniffed
+        return check_type(file.read(HEAD_BYTES), declared_type)
 
 
 def _open(source: Path, content_type: str) -> pyvips.Image:

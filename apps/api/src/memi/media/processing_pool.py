@@ -13,8 +13,8 @@ from typing import Self, cast
 
 import msgspec
 
-from memi.media.images import MAX_PIXELS, ImageRejected, ProcessedImage, RejectionCode
-from memi.media.processing_worker import LENGTH_BYTES, Answer, Done, Order, Rejected, frame
+from memi.media.processing_messages import LENGTH_BYTES, Answer, Done, Order, Rejected, frame
+from memi.media.results import MAX_PIXELS, ImageRejected, ProcessedImage, RejectionCode
 
 _START_SECONDS = 60.0
 _REAP_SECONDS = 5.0
