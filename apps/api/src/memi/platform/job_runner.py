@@ -13,7 +13,7 @@ import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job as QueuedJob
 from pgqueuer.domain.types import QueueExecutionMode
 from sqlalchemy.exc import DBAPIError
@@ -56,7 +56,13 @@ class JobRunner:
             while not self._stop.is_set():
                 try:
                     await self._serve()
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except (
+                    OSError,
+                    TimeoutError,
+                    asyncpg.PostgresError,
+                    asyncpg.InterfaceError,
+                    FailingListenerError,
+                ) as error:
                     log.warning("worker_database_lost", error=type(error).__name__)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._stop.wait(), 1)
