@@ -29,7 +29,7 @@ async def find(
     limit: int,
 ) -> list[Found]:
     """Newest first, below the id `before`; `flag` asks for an open flag of that kind."""
-    ids = await queries.find(session, status, seller_id, flag, before, limit)
+    ids = await queries.find(session, status=status, seller_id=seller_id, flag=flag, before=before, limit=limit)
     flags: dict[UUID, list[ListingFlag]] = defaultdict(list)
     for item in await queries.flags_of(session, ids):
         flags[item.listing_id].append(item)

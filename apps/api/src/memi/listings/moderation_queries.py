@@ -11,6 +11,7 @@ from memi.listings.models import Listing, ListingFlag
 
 async def find(
     session: AsyncSession,
+    *,
     status: str | None,
     seller_id: UUID | None,
     flag: str | None,

@@ -1,6 +1,7 @@
 """Connections: an SQLAlchemy engine for units of work and an asyncpg pool of its own for hot statements."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -31,6 +32,8 @@ class Database:
     url: str
     engine: AsyncEngine
     hot: HotPool
+    hot_by_value: HotPool
+    """For hot statements whose best plan depends on the values asked for: they are planned each time."""
     sessions: async_sessionmaker[AsyncSession] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -38,6 +41,7 @@ class Database:
 
     async def close(self) -> None:
         await self.hot.close()
+        await self.hot_by_value.close()
         await self.engine.dispose()
 
 
@@ -56,12 +60,15 @@ async def connect(settings: Settings, url: str) -> Database:
         "idle_in_transaction_session_timeout": str(int(settings.request_seconds * 2000)),
     }
 
-    async def open_connection() -> "asyncpg.Connection[Any]":
+    async def open_connection(**more: str) -> "asyncpg.Connection[Any]":
         return await asyncpg.connect(
-            url, server_settings=options, timeout=settings.pool_wait, max_cached_statement_lifetime=0
+            url, server_settings={**options, **more}, timeout=settings.pool_wait, max_cached_statement_lifetime=0
         )
 
     hot = HotPool(open_connection, settings.hot_pool, settings.pool_wait)
+    by_value = HotPool(
+        partial(open_connection, plan_cache_mode="force_custom_plan"), settings.hot_pool, settings.pool_wait
+    )
     await hot.fetch("SELECT 1")
     engine = create_async_engine(
         driver_url(url),
@@ -69,7 +76,8 @@ async def connect(settings: Settings, url: str) -> Database:
         max_overflow=0,
         pool_timeout=settings.pool_wait,
         pool_pre_ping=False,
+        hide_parameters=True,  # errors are logged, and parameters are people's words and secrets
         isolation_level="READ COMMITTED",
         connect_args={"server_settings": options},
     )
-    return Database(url, engine, hot)
+    return Database(url, engine, hot, by_value)

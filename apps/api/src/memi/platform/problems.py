@@ -90,7 +90,7 @@ def handle_exception(request: AnyRequest, exception: Exception) -> Response[Any]
     state = state_of(request.scope)
     error = to_app_error(exception, state)
     if isinstance(exception, MethodNotAllowedException) and exception.headers:
-        allowed = exception.headers.get("Allow", "")
+        allowed = exception.headers.get("allow", "")
         error.headers["Allow"] = allowed.replace("GET", "GET, HEAD")  # the gateway answers HEAD wherever GET is
     return Response(
         document(error, instance=request.scope["path"], request_id=state.request_id),

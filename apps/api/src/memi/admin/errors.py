@@ -1,0 +1,19 @@
+"""Refusals of the admin feature."""
+
+from memi.platform.errors import AppError
+
+
+class CannotBlockSelf(AppError):
+    code, status, title = "cannot_block_self", 409, "You cannot block your own account."
+
+
+class StaffProtected(AppError):
+    code, status, title = "staff_protected", 409, "Only an administrator can block or unblock staff."
+
+
+class AlreadyBlocked(AppError):
+    code, status, title = "already_blocked", 409, "This account is blocked already."
+
+
+class NotBlocked(AppError):
+    code, status, title = "not_blocked", 409, "This account is not blocked."
