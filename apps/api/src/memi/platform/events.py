@@ -4,7 +4,7 @@
 transaction and run later, at least once, with their effect applied once per (event, handler).
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from memi.platform.ids import new_id
 
 E = TypeVar("E")
 Handler = Callable[[E, AsyncSession], Awaitable[None]]
+BatchHandler = Callable[[Sequence[E], AsyncSession], Awaitable[None]]
 _PENDING = "memi.events"
 _MAX_ROUNDS = 20
 
@@ -27,8 +28,8 @@ class Subscription:
 
     name: str
     event: type[Any]
-    kind: Literal["in_transaction", "durable"]
-    handler: Handler[Any]
+    kind: Literal["in_transaction", "in_transaction_batch", "durable"]
+    handler: Callable[[Any, AsyncSession], Awaitable[None]]
 
     async def __call__(self, event: object, session: AsyncSession) -> None:
         await self.handler(event, session)
@@ -37,6 +38,11 @@ class Subscription:
 def in_transaction(event: type[E]) -> Callable[[Handler[E]], Subscription]:
     """Run inside the writer's transaction: one set-based statement or two, no waiting on anything else."""
     return lambda handler: Subscription(_name(handler), event, "in_transaction", handler)
+
+
+def in_transaction_batch(event: type[E]) -> Callable[[BatchHandler[E]], Subscription]:
+    """Like `in_transaction`, given all events of one kind together, after the single ones: many cost what one does."""
+    return lambda handler: Subscription(_name(handler), event, "in_transaction_batch", handler)
 
 
 def durable(event: type[E]) -> Callable[[Handler[E]], Subscription]:
@@ -92,7 +98,17 @@ class EventBus:
                     if item.kind == "in_transaction":
                         await item(event, session)
                 jobs.extend(self.durable_jobs(event, event_id))
+            await self._run_batches(pending, session)
         raise RuntimeError(f"events still being published after {_MAX_ROUNDS} rounds: a handler loops")
+
+    async def _run_batches(self, pending: Iterable[object], session: AsyncSession) -> None:
+        together: dict[type, list[object]] = {}
+        for event in pending:
+            together.setdefault(type(event), []).append(event)
+        for kind, events in together.items():
+            for item in self._by_type.get(kind, ()):
+                if item.kind == "in_transaction_batch":
+                    await item(events, session)
 
     def durable_jobs(self, event: object, event_id: UUID | None = None) -> list[DurableJob]:
         """The rows a write must insert when it tells of `event` without a session."""

@@ -1,4 +1,4 @@
-"""The read model of browsing: one row per listing that browse shows, and the events a search engine consumes."""
+"""The read model of browsing: one row per listing that people can see, and the events a search engine consumes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,43 +16,87 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from memi.platform.column_types import CreatedAt, OptionalTimestamp
 from memi.platform.database import Base
 
+_BROWSABLE = text("browsable")
+
 
 class ListingCard(Base):
-    """Filter and sort columns, the folded text, and the finished JSON of card and page (bytes, UTF-8)."""
+    """Filter and sort columns, the folded text, and the finished JSON of card and page (bytes, UTF-8).
+
+    Sorted reads walk an index in order and stop at the end of the page, so they cost the same however many listings
+    there are; narrow ones start from `tags`. The planner chooses by its statistics of the values asked for.
+    """
 
     __tablename__ = "listing_cards"
+    __table_args__ = (
+        CheckConstraint("status IN ('ACTIVE','RESERVED','SOLD')", name="status"),
+        CheckConstraint("NOT browsable OR (visible AND status <> 'SOLD')", name="browsable_is_visible"),
+        Index(None, "seller_id", text("published_at DESC"), text("listing_id DESC")),
+        Index(
+            "ix_listing_cards_newest", text("published_at DESC"), text("listing_id DESC"), postgresql_where=_BROWSABLE
+        ),
+        Index("ix_listing_cards_price", "price", "listing_id", postgresql_where=_BROWSABLE),
+        Index(
+            "ix_listing_cards_section_newest",
+            "section",
+            text("published_at DESC"),
+            text("listing_id DESC"),
+            postgresql_where=_BROWSABLE,
+        ),
+        Index("ix_listing_cards_section_price", "section", "price", "listing_id", postgresql_where=_BROWSABLE),
+        Index(
+            "ix_listing_cards_brand_newest",
+            "brand",
+            text("published_at DESC"),
+            text("listing_id DESC"),
+            postgresql_where=_BROWSABLE,
+        ),
+        Index("ix_listing_cards_tags", "tags", postgresql_using="gin", postgresql_where=_BROWSABLE),
+        Index("ix_listing_cards_document", "document", postgresql_using="gin", postgresql_where=_BROWSABLE),
+    )
 
     listing_id: Mapped[UUID] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
-    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     status: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer)
+    visible: Mapped[bool]
+    """The seller stands: anyone may read it by id."""
     browsable: Mapped[bool]
-    """ACTIVE or RESERVED and the seller stands: shown by browse and search. SOLD is kept for reads by id."""
+    """Visible, and ACTIVE or RESERVED: shown by browse and search. SOLD is kept for reads by id."""
     published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     price: Mapped[int] = mapped_column(BigInteger)
-    condition: Mapped[str] = mapped_column(Text)
-    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    """Slugs of the category and all above it."""
-    size: Mapped[str | None] = mapped_column(Text)
-    color: Mapped[str | None] = mapped_column(Text)
+    section: Mapped[str | None] = mapped_column(Text)
+    """Slug of the third category from the root (women > clothes > *dresses*), where a subtree becomes narrow."""
     brand: Mapped[str | None] = mapped_column(Text)
     """Slug of the known brand, else the folded text."""
-    material: Mapped[str | None] = mapped_column(Text)
-    city: Mapped[str | None] = mapped_column(Text)
     lat: Mapped[float | None] = mapped_column(Float)
     lon: Mapped[float | None] = mapped_column(Float)
-    attributes: Mapped[dict[str, object]] = mapped_column(JSONB, server_default=text("'{}'"))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Everything equality filters ask for, as `field:value`; see `cards.tag`."""
     document: Mapped[str] = mapped_column(TSVECTOR)
     words: Mapped[str] = mapped_column(Text)
-    """Folded title, brand and category for trigram matching."""
+    """Folded words of title, brand, category, color and material: what the vocabulary learns."""
     card: Mapped[bytes] = mapped_column(LargeBinary)
     page: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SearchWord(Base):
+    """A word that listings use, findable by its misspellings."""
+
+    __tablename__ = "search_words"
+    __table_args__ = (
+        Index("ix_search_words_variants", "variants", postgresql_using="gin"),
+        Index("ix_search_words_similar", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+    )
+
+    word: Mapped[str] = mapped_column(Text, primary_key=True)
+    variants: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """The word and what is left of it when one letter goes: two words a slip apart share one."""
 
 
 class SearchEvent(Base):
@@ -62,6 +106,7 @@ class SearchEvent(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('listing.created','listing.updated','listing.deleted')", name="kind"),
         Index("ix_search_events_unprocessed", "id", postgresql_where=text("processed_at IS NULL")),
+        Index("ix_search_events_processed_at", "processed_at", postgresql_where=text("processed_at IS NOT NULL")),
         Index(None, "listing_id"),
     )
 

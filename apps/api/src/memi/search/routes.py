@@ -1,0 +1,80 @@
+"""HTTP: finding and reading listings. The hot routes take the request alone and answer with ready bytes."""
+
+from typing import Any
+from zlib import crc32
+
+from litestar import Request, Router, get
+from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
+
+from memi.platform.dependencies import QUERY_MODEL, READS_VIEWER, Id, principal_of, provide_session, runtime_of
+from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
+from memi.platform.problems import problems
+from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
+from memi.search import service
+from memi.search.schemas import ListingCards, ListingFilter, ListingPageRead, SellerListingsFilter
+from memi.search.service import Browser
+
+AnyRequest = Request[Any, Any, State]
+_VARY = (b"vary", b"Authorization, Accept-Encoding")
+_PUBLIC: Headers = [(b"cache-control", b"public, max-age=5, stale-while-revalidate=30"), _VARY]
+_PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
+
+
+def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool) -> ReadyReply:
+    if not anonymous:
+        return ReadyReply(body, [JSON, (b"content-length", b"%d" % len(body)), *_PRIVATE])
+    return conditional(request.scope, body, _PUBLIC, b'"%x-%x"' % (len(body), crc32(body)))
+
+
+@get(
+    "/listings",
+    opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True},
+    responses={200: ResponseSpec(ListingCards, description="Cards."), **problems(ValidationFailed, InvalidCursor)},
+)
+async def browse_listings(request: AnyRequest) -> ReadyReply:
+    """Browse and search what is for sale: cards, each once, however many are added meanwhile."""
+    viewer = principal_of(request)
+    browser = runtime_of(request).adapters.get(Browser)
+    body = await browser.listings(request.scope["query_string"], viewer.user_id if viewer else None)
+    return _cards_reply(request, body, anonymous=viewer is None)
+
+
+@get(
+    "/users/{user_id:uuid}/listings",
+    opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True},
+    responses={
+        200: ResponseSpec(ListingCards, description="Cards."),
+        **problems(NotFound, ValidationFailed, InvalidCursor),
+    },
+)
+async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
+    """What a person has for sale, the newest first."""
+    viewer = principal_of(request)
+    browser = runtime_of(request).adapters.get(Browser)
+    viewer_id = viewer.user_id if viewer else None
+    body = await browser.of_seller(user_id, request.scope["query_string"], viewer_id)
+    if body is None:
+        await service.require_seller(provide_session(request), user_id)
+        body = service.NO_CARDS
+    return _cards_reply(request, body, anonymous=viewer is None)
+
+
+@get(
+    "/listings/{listing_id:uuid}",
+    opt={READS_VIEWER: True},
+    responses={200: ResponseSpec(ListingPageRead, description="The listing."), **problems(NotFound)},
+)
+async def read_listing(listing_id: Id, request: AnyRequest) -> ReadyReply:
+    """A listing, whole. Anyone reads what is or was for sale; the rest its owner and moderators only."""
+    viewer = principal_of(request)
+    found = await runtime_of(request).adapters.get(Browser).listing(listing_id, viewer.user_id if viewer else None)
+    if found is None:
+        if viewer is None:
+            raise NotFound
+        found = await service.hidden_listing(provide_session(request), listing_id, viewer)
+    body, tag = found
+    return conditional(request.scope, body, _PUBLIC if viewer is None else _PRIVATE, tag)
+
+
+router = Router("", route_handlers=[browse_listings, list_seller_listings, read_listing], tags=["search"])
