@@ -29,15 +29,15 @@ async def remove_favorite(listing_id: FromPath[UUID], caller: Caller, session: S
 
 @get(
     "/users/me/favorites",
-    dependencies={"query": query_of(FavoritesQuery)},
+    dependencies={"asked": query_of(FavoritesQuery)},
     opt={QUERY_MODEL: FavoritesQuery},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_favorites(
-    query: NamedDependency[FavoritesQuery], caller: Caller, session: Session, app: App
+    asked: NamedDependency[FavoritesQuery], caller: Caller, session: Session, app: App
 ) -> Page[FavoriteRead]:
     """One's own favourites, the latest first."""
-    return await service.page(session, app.cursors, caller.user_id, query.cursor, query.limit)
+    return await service.page(session, app.cursors, caller.user_id, asked.cursor, asked.limit)
 
 
 router = Router("", route_handlers=[add_favorite, remove_favorite, list_favorites], tags=["favorites"])

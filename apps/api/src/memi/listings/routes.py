@@ -116,23 +116,23 @@ async def relist_listing(listing: Owned, session: Session, if_match: IfMatch) ->
 
 @get(
     "/users/me/listings",
-    dependencies={"query": query_of(MyListingsQuery)},
+    dependencies={"asked": query_of(MyListingsQuery)},
     opt={QUERY_MODEL: MyListingsQuery},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_my_listings(
-    query: NamedDependency[MyListingsQuery], caller: Caller, session: Session, app: App
+    asked: NamedDependency[MyListingsQuery], caller: Caller, session: Session, app: App
 ) -> Page[ListingRead]:
     """One's own listings, newest first; deleted ones only with `status=DELETED`."""
-    scope = f"my-listings:{caller.user_id}:{query.status}"
+    scope = f"my-listings:{caller.user_id}:{asked.status}"
     before: UUID | None = None
-    if query.cursor is not None:
-        (value,) = app.cursors.decode(scope, query.cursor, (UUID,))
+    if asked.cursor is not None:
+        (value,) = app.cursors.decode(scope, asked.cursor, (UUID,))
         before = UUID(str(value))
-    ids = await service.owned(session, caller.user_id, query.status, before, query.limit + 1)
-    shown = ids[: query.limit]
+    ids = await service.owned(session, caller.user_id, asked.status, before, asked.limit + 1)
+    shown = ids[: asked.limit]
     found = await service.render(session, shown, for_owner=True)
-    cursor = app.cursors.encode(scope, shown[-1]) if len(ids) > query.limit else None
+    cursor = app.cursors.encode(scope, shown[-1]) if len(ids) > asked.limit else None
     return Page([found[listing_id] for listing_id in shown], cursor)
 
 

@@ -54,13 +54,13 @@ _EXAMPLE: dict[str, Any] = {
     "description": "Warm, no marks, from a smoke-free home.",
     "price": {"amount": 4500, "currency": "AZN"},
     "condition": "VERY_GOOD",
-    "category": "women-clothes-coats",
-    "size": "EU_38",
+    "category": "women-clothes-coats-wool",
+    "size": "M",
     "color": "BLACK",
     "brand": "Zara",
     "material": "WOOL",
     "city": "BAKU",
-    "attributes": {},
+    "attributes": {"fit": "REGULAR", "season": ["AUTUMN", "WINTER"]},
     "images": ["01890a5d-ac96-774b-bcce-b302099a8057"],
 }
 
