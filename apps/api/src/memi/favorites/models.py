@@ -12,7 +12,7 @@ from memi.platform.database import Base
 class Favorite(Base):
     __tablename__ = "favorites"
     __table_args__ = (
-        Index(None, "listing_id"),
+        Index(None, "listing_id", "user_id"),
         Index(None, "user_id", text("created_at DESC"), text("listing_id DESC")),
     )
 

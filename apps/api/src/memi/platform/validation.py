@@ -8,7 +8,8 @@ from pydantic_core import ErrorDetails
 
 from memi.platform.errors import FieldError, ValidationFailed
 
-M = TypeVar("M", bound="RequestModel")
+M = TypeVar("M", bound=pydantic.BaseModel)
+Item = TypeVar("Item")
 
 
 class RequestModel(pydantic.BaseModel):
@@ -17,6 +18,15 @@ class RequestModel(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         extra="forbid", str_strip_whitespace=True, frozen=True, hide_input_in_errors=True
     )
+
+
+class RequestList(pydantic.RootModel[list[Item]]):
+    """Base of a request body that is a list; its errors point at `/<index>/…`."""
+
+    model_config = pydantic.ConfigDict(str_strip_whitespace=True, frozen=True, hide_input_in_errors=True)
+
+
+REQUEST_KINDS = (RequestModel, RequestList)
 
 
 _MESSAGES: dict[str, tuple[str, str]] = {
@@ -88,8 +98,24 @@ class _Defaults(dict[str, Any]):
         return key
 
 
+def _unstorable(value: object, location: tuple[str | int, ...] = ()) -> list[FieldError]:
+    """Texts that the database cannot hold: it has no NUL."""
+    if isinstance(value, str):
+        return [FieldError(pointer(location), "bad_format", "Must not contain the NUL character.")] * ("\0" in value)
+    parts: Any = ()
+    if isinstance(value, dict):
+        parts = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if any("\0" in key for key in value):  # pyright: ignore[reportUnknownVariableType]
+            return [FieldError(pointer(location), "bad_format", "Must not have names with the NUL character.")]
+    elif isinstance(value, list):
+        parts = enumerate(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return [error for key, item in parts for error in _unstorable(item, (*location, key))]
+
+
 def parse(model: type[M], value: object) -> M:
     """Validate a decoded body; raises `ValidationFailed` naming every wrong field."""
+    if unstorable := _unstorable(value):
+        raise ValidationFailed(unstorable)
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
@@ -107,6 +133,7 @@ def parse_query(model: type[M], pairs: Sequence[tuple[str, str]], repeatable: Ma
             repeated.append(FieldError(pointer([name]), "repeated", "May be given once."))
         else:
             values[name] = value
+    repeated.extend(_unstorable(values))
     try:
         parsed = model.model_validate(values)
     except pydantic.ValidationError as error:
