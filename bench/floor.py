@@ -24,7 +24,8 @@ class SentMessage(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(SentMessage).decode
 _by_path: dict[bytes, Answer] = {answer.path.encode(): answer for answer in _ANSWERS}
-_state: dict[str, asyncpg.Pool] = {}
+_pools: dict[bool, asyncpg.Pool] = {}
+"""As memi has them: one whose statements keep their plan, one that plans for each value."""
 
 
 async def _keep(_connection: object) -> None:
@@ -43,8 +44,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await _send_message(answer, receive)
         status = 201
     else:
-        async with _state["pool"].acquire() as connection:
-            for statement in answer.statements:
+        for statement in answer.statements:
+            async with _pools[statement.by_value].acquire() as connection:
                 await connection.fetch(statement.sql, *statement.arguments)
         status = 200
     body = answer.body
@@ -56,7 +57,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 async def _send_message(answer: Answer, receive: Any) -> None:
     message = _decode((await receive())["body"])
     fresh = {"new:id": uuid7(), "new:body": message.body, "new:client_id": message.client_id}
-    async with _state["pool"].acquire() as connection:
+    async with _pools[False].acquire() as connection:
         for statement in answer.statements:
             arguments = [fresh.get(item, item) if isinstance(item, str) else item for item in statement.arguments]
             await connection.fetch(statement.sql, *arguments)
@@ -64,10 +65,16 @@ async def _send_message(answer: Answer, receive: Any) -> None:
 
 async def _lifespan(receive: Any, send: Any) -> None:
     await receive()
-    _state["pool"] = await asyncpg.create_pool(
-        os.environ["MEMI_DATABASE_URL"], min_size=_POOL_SIZE, max_size=_POOL_SIZE, reset=_keep
-    )
+    for by_value, mode in ((False, "auto"), (True, "force_custom_plan")):
+        _pools[by_value] = await asyncpg.create_pool(
+            os.environ["MEMI_DATABASE_URL"],
+            min_size=_POOL_SIZE,
+            max_size=_POOL_SIZE,
+            reset=_keep,
+            server_settings={"plan_cache_mode": mode, "jit": "off"},
+        )
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await _state["pool"].close()
+    for pool in _pools.values():
+        await pool.close()
     await send({"type": "lifespan.shutdown.complete"})

@@ -8,15 +8,16 @@ from typing import Any
 import httpx
 import msgspec
 
+from memi.platform.database import Database
 from memi.platform.hot_pool import HotPool
-from memi.platform.runtime import Runtime
 
 
 class Statement(msgspec.Struct):
-    """One statement with its arguments; `types` are the arguments' PostgreSQL types, for the floor and pgbench."""
+    """One statement with its arguments, and whether it runs where statements are planned for each value."""
 
     sql: str
     arguments: list[Any]
+    by_value: bool
 
 
 class Answer(msgspec.Struct):
@@ -38,39 +39,41 @@ class Scenario:
     sends: bool = False
 
 
-class RecordingPool(HotPool):
-    """The hot pool, remembering what ran."""
+class Recorder:
+    """What ran on the hot pools since `clear`."""
 
-    def __init__(self, inner: HotPool) -> None:
-        self._inner = inner
+    def __init__(self, database: Database) -> None:
         self.seen: list[Statement] = []
+        self._watch(database.hot, by_value=False)
+        self._watch(database.hot_by_value, by_value=True)
 
-    async def fetch(self, sql: str, *arguments: object) -> list[Any]:
-        self.seen.append(Statement(sql, list(arguments)))
-        return await self._inner.fetch(sql, *arguments)
+    def _watch(self, pool: HotPool, *, by_value: bool) -> None:
+        fetch = pool.fetch
 
-    async def close(self) -> None:
-        await self._inner.close()
+        async def recorded(sql: str, *arguments: object) -> list[Any]:
+            self.seen.append(Statement(sql, list(arguments), by_value))
+            return await fetch(sql, *arguments)
+
+        pool.fetch = recorded  # every holder of this pool goes through it from now on
 
 
-async def record(client: httpx.AsyncClient, pool: RecordingPool, method: str, path: str, **options: Any) -> Answer:
-    """Ask memi once; raises when it refuses, because a benchmark of refusals measures nothing."""
-    pool.seen.clear()
+async def record(client: httpx.AsyncClient, recorder: Recorder, method: str, path: str, **options: Any) -> Answer:
+    """Ask memi, warm; raises when it refuses, because a benchmark of refusals measures nothing."""
+    await client.get("/api/v1/listings?limit=1")  # whatever a process reads once is read now
+    recorder.seen.clear()
     reply = await client.request(method, path, **options)
     if reply.status_code not in (200, 201):
         raise RuntimeError(f"{method} {path}: {reply.status_code} {reply.text[:500]}")
-    return Answer(path, list(pool.seen), reply.content, reply.headers["content-type"])
+    return Answer(path, list(recorder.seen), reply.content, reply.headers["content-type"])
 
 
-def install(runtime: Runtime) -> RecordingPool:
-    """Put a recording pool where the runtime's hot pool is."""
-    pool = RecordingPool(runtime.database.hot)
-    object.__setattr__(runtime.database, "hot", pool)
-    return pool
+_MARKS = {"new:id": "gen_random_uuid()", "new:client_id": "gen_random_uuid()::text", "new:body": "'Hello'"}
 
 
 def literal(value: Any) -> str:
     """`value` as SQL, for pgbench, which has no arguments of its own."""
+    if isinstance(value, str) and value in _MARKS:
+        return _MARKS[value]
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -81,7 +84,8 @@ def literal(value: Any) -> str:
         return f"'\\x{value.hex()}'"
     if isinstance(value, list | tuple):
         return f"ARRAY[{', '.join(literal(item) for item in value)}]"
-    return "'" + str(value).replace("'", "''") + "'"
+    # pgbench would take a colon and a word for a variable of its own.
+    return "E'" + str(value).replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a") + "'"
 
 
 def inlined(statement: Statement) -> str:

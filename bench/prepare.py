@@ -9,9 +9,10 @@ from uuid import UUID
 import asyncpg
 import httpx
 from rich.console import Console
+from rich.progress import Progress
 
 from bench import plan
-from bench.plan import Answer, RecordingPool, Scenario, Statement
+from bench.plan import Answer, Recorder, Scenario, Statement
 from memi import wiring
 from memi.app import create_litestar
 from memi.demo import bulk
@@ -29,7 +30,7 @@ _FILTERS = (
 )
 
 
-async def fill(urls: EmbeddedUrls, listings: int, console: Console) -> None:
+async def fill(settings: Settings, urls: EmbeddedUrls, listings: int, console: Console) -> None:
     """Migrate and seed; a database that has its catalogue already is left as it is."""
     await asyncio.to_thread(migrate, urls.migrator, urls.app)
     await wiring.seed_reference(urls.migrator)
@@ -39,8 +40,10 @@ async def fill(urls: EmbeddedUrls, listings: int, console: Console) -> None:
     finally:
         await connection.close()
     if present < listings:
-        with console.status(f"seeding {listings - present:,} listings"):
-            await bulk.fill(urls.migrator, listings - present)
+        with Progress(console=console) as progress:
+            task = progress.add_task("seeding listings", total=listings - present)
+            async with wiring.open_runtime(settings, urls.app) as runtime:
+                await bulk.fill(runtime, listings - present, lambda done, _: progress.update(task, completed=done))
         connection = await asyncpg.connect(urls.superuser)
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
@@ -50,15 +53,15 @@ async def fill(urls: EmbeddedUrls, listings: int, console: Console) -> None:
 async def scenarios(settings: Settings, urls: EmbeddedUrls) -> list[Scenario]:
     """Ask memi each scenario's requests once and keep what it did."""
     async with wiring.open_runtime(settings, urls.app) as runtime:
-        pool = plan.install(runtime)
+        recorder = Recorder(runtime.database)
         app = create_litestar(settings, lambda: wiring.already_open(runtime))
         async with app.lifespan():
             transport = httpx.ASGITransport(Gateway(app, settings), raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
-                return await _record(client, pool, urls)
+                return await _record(client, recorder, urls)
 
 
-async def _record(client: httpx.AsyncClient, pool: RecordingPool, urls: EmbeddedUrls) -> list[Scenario]:
+async def _record(client: httpx.AsyncClient, recorder: Recorder, urls: EmbeddedUrls) -> list[Scenario]:
     connection = await asyncpg.connect(urls.migrator)
     rows = await connection.fetch("SELECT id, title FROM listings WHERE status = 'ACTIVE' ORDER BY id LIMIT 2000")
     await connection.close()
@@ -66,28 +69,30 @@ async def _record(client: httpx.AsyncClient, pool: RecordingPool, urls: Embedded
     titles = sorted({row["title"] for row in rows})[:50]
     base = "/api/v1/listings"
     return [
-        Scenario("browse", await _pages(client, pool, base, 8), {}),
-        Scenario("filtered browse", [await plan.record(client, pool, "GET", f"{base}?{item}") for item in _FILTERS], {}),
+        Scenario("browse", await _pages(client, recorder, base, 8), {}),
+        Scenario(
+            "filtered browse", [await plan.record(client, recorder, "GET", f"{base}?{item}") for item in _FILTERS], {}
+        ),
         Scenario(
             "text search",
-            [await plan.record(client, pool, "GET", f"{base}?q={quote(title.lower())}") for title in titles],
+            [await plan.record(client, recorder, "GET", f"{base}?q={quote(title.lower())}") for title in titles],
             {},
         ),
-        Scenario("listing page", [await plan.record(client, pool, "GET", f"{base}/{item}") for item in ids], {}),
-        await _messages(client, pool, [str(row["id"]) for row in rows[:CHATS]]),
+        Scenario("listing page", [await plan.record(client, recorder, "GET", f"{base}/{item}") for item in ids], {}),
+        await _messages(client, recorder, [str(row["id"]) for row in rows[:CHATS]]),
     ]
 
 
-async def _pages(client: httpx.AsyncClient, pool: RecordingPool, base: str, count: int) -> list[Answer]:
+async def _pages(client: httpx.AsyncClient, recorder: Recorder, base: str, count: int) -> list[Answer]:
     """The first page and those that follow it."""
-    found = [await plan.record(client, pool, "GET", base)]
+    found = [await plan.record(client, recorder, "GET", base)]
     for _ in range(count - 1):
         cursor = (await client.get(found[-1].path)).json()["next_cursor"]
-        found.append(await plan.record(client, pool, "GET", f"{base}?cursor={quote(cursor)}"))
+        found.append(await plan.record(client, recorder, "GET", f"{base}?cursor={quote(cursor)}"))
     return found
 
 
-async def _messages(client: httpx.AsyncClient, pool: RecordingPool, listing_ids: list[str]) -> Scenario:
+async def _messages(client: httpx.AsyncClient, recorder: Recorder, listing_ids: list[str]) -> Scenario:
     answers: list[Answer] = []
     tokens: dict[str, str] = {}
     for number, listing_id in enumerate(listing_ids):
@@ -101,7 +106,7 @@ async def _messages(client: httpx.AsyncClient, pool: RecordingPool, listing_ids:
         opened = await client.post(f"/api/v1/listings/{listing_id}/chat", json={"body": "Hi"}, headers=headers)
         path = f"/api/v1/chats/{opened.json()['chat']['id']}/messages"
         body = {"body": "Is it still available?", "client_id": f"recording-{opened.json()['message']['seq']}"}
-        answer = await plan.record(client, pool, "POST", path, json=body, headers=headers)
+        answer = await plan.record(client, recorder, "POST", path, json=body, headers=headers)
         message_id = UUID(answer.body[answer.body.index(b'"id":"') + 6 :][:36].decode())
         answer.statements = [_templated(item, message_id, body) for item in answer.statements]
         answers.append(answer)
@@ -113,7 +118,7 @@ def _templated(statement: Statement, message_id: UUID, body: dict[str, str]) -> 
     """Put markers where each send has a value of its own."""
     marks: dict[object, str] = {message_id: "new:id", body["body"]: "new:body", body["client_id"]: "new:client_id"}
     arguments = [marks.get(item, item) if isinstance(item, str | UUID) else item for item in statement.arguments]
-    return Statement(statement.sql, arguments)
+    return Statement(statement.sql, arguments, statement.by_value)
 
 
 def plan_path(folder: Path, scenario: Scenario) -> Path:

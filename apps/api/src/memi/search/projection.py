@@ -32,3 +32,8 @@ async def project(session: AsyncSession, listing_ids: Sequence[UUID]) -> None:
 async def set_standing(session: AsyncSession, seller_id: UUID, *, stands: bool) -> None:
     """Hide everything of a blocked seller, or show it again."""
     await queries.set_standing(session, seller_id, stands=stands)
+
+
+async def learn_vocabulary(session: AsyncSession) -> None:
+    """Teach the vocabulary every word of every card; for catalogues that were written in bulk."""
+    await queries.learn(session, await queries.all_new_words(session))
