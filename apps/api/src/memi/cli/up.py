@@ -24,6 +24,7 @@ from memi.demo.logins import LOGINS, demo_password, ensure_logins
 from memi.platform.settings import Environment, Settings, load_settings
 
 _READY_SECONDS = 60.0
+_QUIET = {"log_json": "false", "access_log": "none"}
 
 
 def up(
@@ -107,8 +108,11 @@ def _environment(settings: Settings, urls: DatabaseUrls) -> dict[str, str]:
         METRICS_DIR: str(empty_metrics_dir(settings)),
         "PYTHONUNBUFFERED": "1",
     }
-    if "log_json" not in settings.model_fields_set and settings.env is Environment.LOCAL:
-        ours["MEMI_LOG_JSON"] = "false"
+    if settings.env is Environment.LOCAL:
+        # For a person at a terminal, unless asked otherwise.
+        ours |= {
+            f"MEMI_{name.upper()}": value for name, value in _QUIET.items() if name not in settings.model_fields_set
+        }
     # The owner's role is for migrations only; the service never needs it.
     inherited = {name: value for name, value in os.environ.items() if name.upper() != "MEMI_MIGRATOR_DATABASE_URL"}
     return {**inherited, **ours}
