@@ -15,6 +15,7 @@ from memi.platform.permissions import ROLE_PERMISSIONS, Permission, Role
 ALGORITHM = "HS256"
 AUDIENCE = "memi"
 _PURPOSE = "access-token"
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class AccessTokens:
             "enforce_minimum_key_length": True,
         }
         self._jwt = jwt.PyJWT(self._options)
+        self._known: dict[str, Principal] = {}
 
     def issue(self, user_id: UUID, session_id: UUID, roles: frozenset[Role], now: datetime) -> tuple[str, int]:
         """(token, lifetime in seconds)."""
@@ -68,7 +70,23 @@ class AccessTokens:
         return token, int(self._lifetime.total_seconds())
 
     def read(self, token: str) -> Principal:
-        """The principal a valid token names; raises `InvalidToken`."""
+        """The principal a valid token names; raises `InvalidToken`.
+
+        A signature once found good stays good, so its tokens are remembered until they expire or others need the room.
+        """
+        known = self._known.get(token)
+        if known is not None:
+            if known.expires_at <= datetime.now(UTC):
+                del self._known[token]
+                raise InvalidToken
+            return known
+        principal = self._verify(token)
+        if len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[token] = principal
+        return principal
+
+    def _verify(self, token: str) -> Principal:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.get(str(kid))
