@@ -1,7 +1,6 @@
 """What a listing says beyond the common fields, checked against its category's schema. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any, cast
 
 from memi.catalog.reference import Attribute
@@ -106,7 +105,7 @@ def _decimal(_attribute: Attribute, value: Any) -> float:
 
 
 def _in_range(value: int | float) -> Any:
-    if not isfinite(value) or not 0 <= value <= MAX_NUMBER:
+    if not 0 <= value <= MAX_NUMBER:  # false for NaN and infinity, too
         raise _Wrong("out_of_range", f"Must be between 0 and {MAX_NUMBER}.")
     return value
 
