@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.search.cards import CardRow
-from memi.search.models import ListingCard, SearchEvent, SearchWord
+from memi.search.models import SearchEvent
 from memi.search.spelling import variants
 
 
@@ -128,8 +128,8 @@ async def words_of(session: AsyncSession, listing_ids: Sequence[UUID]) -> set[st
     """The words of these listings' cards that the vocabulary does not have."""
     statement: TextClause = text(
         """
-        SELECT DISTINCT word FROM listing_cards c CROSS JOIN LATERAL unnest(string_to_array(c.words, ' ')) AS word
-        WHERE c.listing_id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM search_words s WHERE s.word = word)
+        SELECT DISTINCT w.word FROM listing_cards c CROSS JOIN LATERAL unnest(string_to_array(c.words, ' ')) AS w(word)
+        WHERE c.listing_id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM search_words s WHERE s.word = w.word)
         """
     )
     return set((await session.execute(statement, {"ids": list(listing_ids)})).scalars())
@@ -151,15 +151,6 @@ async def learn(session: AsyncSession, words: set[str]) -> None:
     ordered = sorted(words)
     if ordered:
         await session.execute(_LEARN, {"words": ordered, "variants": [" ".join(variants(word)) for word in ordered]})
-
-
-async def vocabulary_size(session: AsyncSession) -> int:
-    return (await session.execute(select(func.count()).select_from(SearchWord))).scalar_one()
-
-
-async def cards_of_seller(session: AsyncSession, seller_id: UUID) -> Sequence[UUID]:
-    """Ids of the cards that show this seller."""
-    return (await session.scalars(select(ListingCard.listing_id).where(ListingCard.seller_id == seller_id))).all()
 
 
 def _json(rows: Sequence[msgspec.Struct]) -> str:

@@ -11,6 +11,7 @@ _PREFIX_FROM = 2
 _CORRECTED_FROM = 3
 _TWO_SLIPS_FROM = 7
 """Words of so many letters may be two slips away from the one meant, shorter ones one."""
+_BEGINNING_FROM = 5
 _MAX_CORRECTIONS = 4
 
 
@@ -44,17 +45,25 @@ def corrects(word: str) -> bool:
 
 
 def nearest(word: str, candidates: Iterable[str]) -> list[str]:
-    """The candidates that `word` may be a misspelling of, nearest first, few."""
+    """The candidates that `word` may misspell, or whose beginning (endings carry grammar) it may; nearest first."""
     allowed = 2 if len(word) >= _TWO_SLIPS_FROM else 1
-    scored = sorted((distance(word, other), other) for other in set(candidates) - {word})
-    near = [other for slips, other in scored if slips <= allowed]
-    return near[:_MAX_CORRECTIONS]
+    scored: list[tuple[int, int, str]] = []
+    for other in set(candidates) - {word}:
+        last = _distances(word, other)
+        if last[-1] <= allowed:
+            scored.append((0, last[-1], other))
+        elif len(word) >= _BEGINNING_FROM and min(last[len(word) - 1 :], default=allowed + 1) <= 1:
+            scored.append((1, 1, other))
+    return [other for _, _, other in sorted(scored)][:_MAX_CORRECTIONS]
 
 
 def distance(one: str, other: str) -> int:
     """Slips between two words: a letter more, less or another, or two neighbours swapped (optimal string alignment)."""
-    if one == other:
-        return 0
+    return _distances(one, other)[-1]
+
+
+def _distances(one: str, other: str) -> list[int]:
+    """Slips between `one` and each beginning of `other`, the empty one first."""
     before_last: list[int] = []
     last = list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):
@@ -65,4 +74,4 @@ def distance(one: str, other: str) -> int:
                 cost = min(cost, before_last[column - 2] + 1)
             current.append(cost)
         before_last, last = last, current
-    return last[-1]
+    return last
