@@ -63,7 +63,7 @@ def _brand_search() -> Select[str, str]:
     return (
         select(Brand.slug, Brand.name)
         .where(or_(begins, likeness >= _SIMILAR_ENOUGH))
-        .order_by(begins.desc(), likeness.desc(), Brand.name, Brand.slug)
+        .order_by(begins.desc(), likeness.desc(), func.similarity(wanted, Brand.folded).desc(), Brand.name, Brand.slug)
         .limit(bindparam("most"))
     )
 
