@@ -22,7 +22,7 @@ from memi.platform.openapi import build_document
 from memi.platform.problems import handle_exception
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
-from memi.platform.validation import RequestModel, parse
+from memi.platform.validation import REQUEST_KINDS, parse
 from memi.platform.version import VERSION
 
 RuntimeFactory = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -33,7 +33,7 @@ class _RequestDecoders(InitPlugin):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         def is_request_model(kind: Any) -> bool:
-            return isinstance(kind, type) and issubclass(kind, RequestModel)
+            return isinstance(kind, type) and issubclass(kind, REQUEST_KINDS)
 
         app_config.type_decoders = [(is_request_model, parse), *(app_config.type_decoders or [])]
         return app_config

@@ -8,7 +8,7 @@ from litestar.routes import HTTPRoute
 
 from memi.platform.dependencies import QUERY_MODEL
 from memi.platform.problems import MEDIA_TYPE
-from memi.platform.validation import RequestModel
+from memi.platform.validation import REQUEST_KINDS, RequestModel
 
 Json = dict[str, Any]
 _DEFAULT_ERROR = {
@@ -66,7 +66,7 @@ def _add_query(operation: Json, model: type[RequestModel] | None, schemas: Json)
 def _add_example(operation: Json, handler: Any) -> None:
     field = handler.parsed_fn_signature.parameters.get("data")
     annotation = None if field is None else field.annotation
-    if not (isinstance(annotation, type) and issubclass(annotation, RequestModel)):
+    if not (isinstance(annotation, type) and issubclass(annotation, REQUEST_KINDS)):
         return
     extra: Any = annotation.model_config.get("json_schema_extra")
     examples: list[Any] | None = extra.get("examples") if extra else None
