@@ -7,9 +7,28 @@ from types import ModuleType
 
 from litestar import Router
 
+from memi.admin import routes as admin_routes
+from memi.auth import handlers as auth_handlers
 from memi.auth import routes as auth_routes
 from memi.auth.passwords import PasswordHasher
 from memi.auth.service import AuthPolicy, SessionChecker
+from memi.catalog import routes as catalog_routes
+from memi.catalog import seeding
+from memi.catalog.service import Catalog
+from memi.chat import commands as chat_commands
+from memi.chat import routes as chat_routes
+from memi.favorites import routes as favorites_routes
+from memi.listings import handlers as listings_handlers
+from memi.listings import jobs as listings_jobs
+from memi.listings import routes as listings_routes
+from memi.media import disposal as media_disposal
+from memi.media import jobs as media_jobs
+from memi.media import routes as media_routes
+from memi.media.local_store import LocalStore
+from memi.media.processing_pool import ImagePool
+from memi.media.store import ObjectStore
+from memi.notifications import fanout as notifications_fanout
+from memi.notifications import handlers as notifications_handlers
 from memi.notifications import routes as notifications_routes
 from memi.platform import maintenance
 from memi.platform.adapters import Adapters
@@ -22,15 +41,52 @@ from memi.platform.pubsub import Broker
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.platform.unit_of_work import UnitOfWork
+from memi.realtime import routes as realtime_routes
+from memi.realtime.hub import Hub
+from memi.reservations import handlers as reservations_handlers
+from memi.reservations import jobs as reservations_jobs
+from memi.reservations import routes as reservations_routes
+from memi.search import handlers as search_handlers
+from memi.search import jobs as search_jobs
+from memi.search import routes as search_routes
+from memi.search.engine import PostgresEngine, SearchEngine
+from memi.search.service import Browser
 from memi.users import routes as users_routes
 
-ROUTERS: list[Router] = [auth_routes.router, users_routes.router, notifications_routes.router]
+ROUTERS: list[Router] = [
+    auth_routes.router,
+    users_routes.router,
+    notifications_routes.router,
+    catalog_routes.router,
+    media_routes.router,
+    listings_routes.router,
+    favorites_routes.router,
+    search_routes.router,
+    chat_routes.router,
+    realtime_routes.router,
+    reservations_routes.router,
+    admin_routes.router,
+]
 """Everything below `/api/v1`."""
 
-HANDLERS: list[ModuleType] = []
+HANDLERS: list[ModuleType] = [
+    auth_handlers,
+    listings_handlers,
+    search_handlers,
+    reservations_handlers,
+    notifications_handlers,
+]
 """Modules whose `@in_transaction` and `@durable` functions listen to events."""
 
-JOBS: list[ModuleType] = [maintenance]
+JOBS: list[ModuleType] = [
+    maintenance,
+    media_disposal,
+    media_jobs,
+    listings_jobs,
+    search_jobs,
+    reservations_jobs,
+    notifications_fanout,
+]
 """Modules whose `@job` and `@recurring` functions a worker runs."""
 
 MODELS: list[str] = [
@@ -52,6 +108,7 @@ MODELS: list[str] = [
 
 async def seed_reference(migrator_url: str) -> None:
     """Write the reference data that every installation has; run after migrations, changes nothing when up to date."""
+    await seeding.seed(migrator_url)
 
 
 @asynccontextmanager
@@ -86,11 +143,15 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         adapters=adapters,
     )
     hasher = _choose_adapters(runtime)
+    # Starts no process before its first picture, so only workers ever have any.
+    images = ImagePool(settings.image_workers)
+    adapters.set(ImagePool, images)
     await broker.start()
     try:
         yield runtime
     finally:
         hasher.close()
+        await images.aclose()
         await broker.close()
         await database.close()
 
@@ -103,5 +164,14 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(AccessTokens, tokens)
     adapters.set(AuthPolicy, AuthPolicy.of(settings, tokens))
     adapters.set(PasswordHasher, hasher)
+    store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)
+    adapters.set(ObjectStore, store)  # pyright: ignore[reportAbstractUsage]
+    catalog = Catalog(runtime.database.hot, runtime.broker)
+    adapters.set(Catalog, catalog)
+    adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors))
+    adapters.set(SearchEngine, PostgresEngine())  # pyright: ignore[reportAbstractUsage]
     adapters.set(SessionCheck, SessionChecker(runtime.database.hot))  # pyright: ignore[reportAbstractUsage]
+    check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
+    adapters.set(Hub, Hub(settings, tokens, check, runtime.broker))
+    chat_commands.plug_in(runtime, adapters.get(Hub))
     return hasher

@@ -94,7 +94,7 @@ async def inbox(
         .order_by(Chat.last_message_at.desc(), Chat.id.desc())
         .limit(limit)
     )
-    return [(chat, message) for chat, message in rows.tuples()]
+    return [(row[0], row[1]) for row in rows]
 
 
 async def with_last_message(session: AsyncSession, chat_id: UUID) -> tuple[Chat, Message | None] | None:
@@ -104,7 +104,7 @@ async def with_last_message(session: AsyncSession, chat_id: UUID) -> tuple[Chat,
         .where(Chat.id == chat_id)
         .execution_options(populate_existing=True)
     )
-    found = rows.tuples().first()
+    found = rows.first()
     return None if found is None else (found[0], found[1])
 
 

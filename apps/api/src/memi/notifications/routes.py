@@ -16,16 +16,16 @@ from memi.platform.problems import problems
 
 @get(
     "/notifications",
-    dependencies={"wanted": query_of(NotificationQuery)},
+    dependencies={"asked": query_of(NotificationQuery)},
     opt={QUERY_MODEL: NotificationQuery},
     responses=problems(NotAuthenticated, ValidationFailed, InvalidCursor),
 )
 async def list_notifications(
-    caller: Caller, app: App, session: Session, wanted: NamedDependency[NotificationQuery]
+    caller: Caller, app: App, session: Session, asked: NamedDependency[NotificationQuery]
 ) -> Page[NotificationRead]:
     """One's notifications, newest first; `unread=true` leaves out what was read."""
     return await service.inbox(
-        session, app.cursors, caller.user_id, unread=wanted.unread, cursor=wanted.cursor, limit=wanted.limit
+        session, app.cursors, caller.user_id, unread=asked.unread, cursor=asked.cursor, limit=asked.limit
     )
 
 

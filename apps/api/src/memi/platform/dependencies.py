@@ -43,6 +43,8 @@ Id = Annotated[UUID, PathParameter()]
 
 QUERY_MODEL = "query_model"
 REQUIRES_CALLER = "caller"
+READS_VIEWER = "viewer"
+"""In the `opt` of a route that reads the caller's token, if any, without asking for `Viewer`."""
 
 
 def runtime_of(connection: Connection | AnyRequest) -> Runtime:
@@ -162,12 +164,17 @@ async def refuse_what_is_not_declared(request: AnyRequest) -> None:
         raise ValidationFailed(
             [FieldError(pointer([name]), "unknown_field", "There is no such parameter.") for name in sorted(names)]
         )
-    if "data" in handler.parsed_fn_signature.parameters:
+    body = handler.parsed_fn_signature.parameters.get("data")
+    if body is not None and not (body.is_optional and _has_no_body(request)):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType
         settings = runtime_of(request).settings
         check_json(await request.body(), max_depth=settings.max_json_depth, max_digits=settings.max_number_digits)
+
+
+def _has_no_body(request: AnyRequest) -> bool:
+    return request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
 
 
 def expected_version(request: AnyRequest) -> int | None:

@@ -13,7 +13,7 @@ OPEN = "status IN ('REQUESTED','ACCEPTED')"
 
 
 class Reservation(Base):
-    """A buyer's wish to have an item kept. At most one is ACCEPTED per listing, at most one open per buyer and listing."""
+    """A buyer's wish to have an item kept. One is ACCEPTED per listing at most, one open per buyer and listing."""
 
     __tablename__ = "reservations"
     __table_args__ = (
@@ -26,6 +26,8 @@ class Reservation(Base):
         Index(None, "listing_id"),
         Index(None, "buyer_id", text("id DESC")),
         Index(None, "seller_id", text("id DESC")),
+        Index(None, "chat_id"),
+        Index(None, "updated_at"),
         Index("ix_reservations_expiring", "expires_at", postgresql_where=text(OPEN)),
     )
 
@@ -33,11 +35,14 @@ class Reservation(Base):
     listing_id: Mapped[UUID] = mapped_column(ForeignKey("listings.id", ondelete="RESTRICT"))
     buyer_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    chat_id: Mapped[UUID] = mapped_column(ForeignKey("chats.id", ondelete="RESTRICT"))
     status: Mapped[str] = mapped_column(Text, server_default="REQUESTED")
     message: Mapped[str | None] = mapped_column(Text)
     ended_because: Mapped[str | None] = mapped_column(Text)
+    """Why the clock, the listing or staff ended it; null when one of the two did."""
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     expires_at: Mapped[RequiredTimestamp]
+    """When the request lapses, and once accepted, when the hold does."""
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
     accepted_at: Mapped[OptionalTimestamp]

@@ -1,0 +1,3 @@
+"""What the tests of reservations share."""
+
+from support.deals import deals as deals
