@@ -39,7 +39,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     query = scope["query_string"]
     target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
-    answer = _by_path[target]
+    answer = _by_path.get(target)
+    if answer is None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
     if scope["method"] == "POST":
         await _send_message(answer, receive)
         status = 201

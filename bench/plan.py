@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import httpx
 import msgspec
 
@@ -59,7 +60,7 @@ class Recorder:
 
 async def record(client: httpx.AsyncClient, recorder: Recorder, method: str, path: str, **options: Any) -> Answer:
     """Ask memi, warm; raises when it refuses, because a benchmark of refusals measures nothing."""
-    await client.get("/api/v1/listings?limit=1")  # whatever a process reads once is read now
+    await client.get("/api/v1/listings?limit=1")  # whatever a process reads now and then is read now
     recorder.seen.clear()
     reply = await client.request(method, path, **options)
     if reply.status_code not in (200, 201):
@@ -88,11 +89,13 @@ def literal(value: Any) -> str:
     return "E'" + str(value).replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a") + "'"
 
 
-def inlined(statement: Statement) -> str:
-    """The statement on one line with its arguments in place."""
+async def inlined(statement: Statement, connection: "asyncpg.Connection[Any]") -> str:
+    """The statement on one line with its arguments in place, as the types the server expects."""
     sql = " ".join(statement.sql.split())
-    for number in range(len(statement.arguments), 0, -1):
-        sql = sql.replace(f"${number}", literal(statement.arguments[number - 1]))
+    kinds = (await connection.prepare(statement.sql)).get_parameters()
+    for number in range(len(kinds), 0, -1):
+        value = literal(statement.arguments[number - 1])
+        sql = sql.replace(f"${number}", f"CAST({value} AS {kinds[number - 1].name})")
     return sql
 
 

@@ -17,6 +17,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 from rich.console import Console
 from rich.table import Table
@@ -87,11 +88,10 @@ def measure(
     console.print(f"{scenario.name}: {len(scenario.answers[0].statements)} statement(s)")
     requests.write_text("\n".join(lines) + "\n")
     script = _FOLDER / ("send.lua" if scenario.sends else "get.lua")
-    first = scenario.answers[0].path
     floor_environment = {**environment, "MEMI_BENCH_PLAN": str(prepare.plan_path(folder, scenario))}
     with (
         serving("memi.cli.serving:create", environment, "/health/live") as (memi_url, memi_pid),
-        serving("bench.floor:app", floor_environment, "/" if scenario.sends else first) as (floor_url, floor_pid),
+        serving("bench.floor:app", floor_environment, "/") as (floor_url, floor_pid),
     ):
         results: dict[str, list[Result]] = {"memi": [], "floor": []}
         if not scenario.sends:
@@ -120,6 +120,17 @@ def _median(results: list[Result]) -> Result:
     return sorted(results, key=lambda result: result.rate)[len(results) // 2]
 
 
+async def _scripts(scenario: Scenario, url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [
+            "".join([await plan.inlined(statement, connection) + ";\n" for statement in answer.statements])
+            for answer in scenario.answers[:16]
+        ]
+    finally:
+        await connection.close()
+
+
 def pgbench(scenario: Scenario, folder: Path, url: str, seconds: int) -> float:
     """Transactions a second of the same SQL, straight from PostgreSQL's own load tool."""
     folder = folder / "pgbench"
@@ -127,9 +138,9 @@ def pgbench(scenario: Scenario, folder: Path, url: str, seconds: int) -> float:
     folder.mkdir()
     command = [str(find_installation() / "bin" / "pgbench"), "-n", "-M", "prepared", "-c", "8", "-j", "1"]
     command += ["-T", str(seconds)]
-    for number, answer in enumerate(scenario.answers[:16]):
+    for number, text in enumerate(asyncio.run(_scripts(scenario, url))):
         script = folder / f"{number}.sql"
-        script.write_text("".join(plan.inlined(statement) + ";\n" for statement in answer.statements))
+        script.write_text(text)
         command += ["-f", str(script)]
     output = subprocess.run([*command, url], capture_output=True, text=True, check=False)
     if output.returncode:
@@ -183,6 +194,7 @@ def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> list[tuple[Scenario
     environment = {
         "MEMI_ENV": "local",
         "MEMI_DATA_DIR": str(folder),
+        "MEMI_PUBLIC_URL": "http://127.0.0.1:8000",
         "MEMI_ACCESS_LOG": "none",
         "MEMI_DATABASE_URL": urls.app,
         "PYTHONPATH": str(_FOLDER.parent),
