@@ -1,75 +1,110 @@
-"""A server process of its own, for what only shows from outside: real sockets, memory, signals."""
+"""Real API processes on one database, for what only shows between processes."""
 
 import asyncio
 import os
+import signal
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from memi.platform.settings import Settings
+from memi.platform.embedded_postgres import EmbeddedUrls
+
+_START_SECONDS = 60.0
 
 
-class Server:
-    """A running API; `base_url` without a trailing slash."""
+@dataclass
+class ApiProcess:
+    """One server process; everything goes to it over TCP."""
 
-    def __init__(self, process: asyncio.subprocess.Process, base_url: str) -> None:
-        self._process = process
-        self.base_url = base_url
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
 
-    def memory(self) -> int:
-        """Resident memory now, in bytes; also where `peak` starts from."""
-        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
-        return self._status("VmRSS")
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http://", "ws://", 1) + "/api/v1/ws"
 
-    def peak(self) -> int:
-        """The most memory resident since `memory` was asked last, in bytes."""
-        return self._status("VmHWM")
+    def kill(self) -> None:
+        """As a crash: nothing is flushed, nobody is told."""
+        self.process.kill()
+        self.process.wait(10)
 
-    def _status(self, name: str) -> int:
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+    def terminate(self) -> None:
+        """As a deploy: SIGTERM, without waiting for the end."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
 
 
-@asynccontextmanager
-async def running_server(settings: Settings, port: int, **environment: Any) -> AsyncGenerator[Server]:
-    """The API with the settings' database and data folder, in one process on `port`."""
-    assert settings.database_url is not None
-    memi = {
-        "MEMI_ENV": "test",
-        "MEMI_DATA_DIR": str(settings.data_dir),
-        "MEMI_DATABASE_URL": settings.database_url.get_secret_value(),
-        "MEMI_PORT": str(port),
-        "MEMI_ACCESS_LOG": "none",
-        **environment,
-    }
-    command = ["-m", "uvicorn", "memi.cli.serving:create", "--factory", "--port", str(port), "--no-access-log"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *command,
-        cwd=settings.data_dir,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(item for item in sys.path if item), **memi},
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _start(urls: EmbeddedUrls, data_dir: Path, **settings: object) -> ApiProcess:
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMI_")}
+    environment.update({f"MEMI_{name.upper()}": str(value) for name, value in settings.items()})
+    environment.update(
+        MEMI_ENV="test",
+        MEMI_DATA_DIR=str(data_dir),
+        MEMI_DATABASE_URL=urls.app,
+        MEMI_MIGRATOR_DATABASE_URL=urls.migrator,
+        MEMI_PORT=str(port),
+        MEMI_PUBLIC_URL="http://memi.test",  # tokens of one process are good for the others
+        MEMI_ACCESS_LOG="none",
     )
-    try:
-        server = Server(process, f"http://127.0.0.1:{port}")
-        await _until_ready(server.base_url, process)
-        yield server
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    log = data_dir / f"api-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from memi.cli.main import main; main()", "serve"],
+            env=environment,
+            cwd=data_dir,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return ApiProcess(process, f"http://127.0.0.1:{port}", log)
 
 
-async def _until_ready(base_url: str, process: asyncio.subprocess.Process) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(60):
+async def _wait_until_ready(api: ApiProcess) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(_START_SECONDS):
         while True:
-            assert process.returncode is None, "the server ended"
+            if api.process.poll() is not None:
+                raise RuntimeError(f"the API ended with {api.process.returncode}:\n{api.output()[-4000:]}")
             try:
-                if (await client.get(f"{base_url}/health/ready")).status_code == 200:
+                if (await client.get(f"{api.url}/health/ready")).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def api_processes(urls: EmbeddedUrls, number: int, **settings: object) -> AsyncIterator[list[ApiProcess]]:
+    """Run `number` API processes until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="memi-api-") as folder:
+        started: list[ApiProcess] = []
+        try:
+            for _ in range(number):  # one after the other: the first makes the key ring
+                api = _start(urls, Path(folder), **settings)
+                started.append(api)
+                await _wait_until_ready(api)
+            yield started
+        finally:
+            for api in started:
+                if api.process.poll() is None:
+                    api.terminate()
+            for api in started:
+                try:
+                    api.process.wait(15)
+                except subprocess.TimeoutExpired:
+                    api.kill()

@@ -17,3 +17,7 @@ class ChatBlocked(AppError):
 
 class ChatClosed(AppError):
     code, status, title = "chat_closed", 409, "The other person's account is no longer active."
+
+
+class TooManySubscriptions(AppError):
+    code, status, title = "too_many_subscriptions", 429, "This socket has subscribed to as many chats as it may."

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from memi.listings.schemas import ListingStub
 from memi.platform.validation import RequestModel
@@ -15,14 +15,8 @@ PAGE = 50
 MAX_PAGE = 200
 
 
-def _storable(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("bad_format: Must not contain the NUL character.")
-    return value
-
-
-Body = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_storable)]
-ClientId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+Body = Annotated[str, Field(min_length=1, max_length=4000)]
+ClientId = Annotated[str, Field(min_length=1, max_length=100)]
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 
 
