@@ -6,7 +6,7 @@ import asyncpg
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from memi.cli import accounts, data, demo_shop, openapi, processes, up
+from memi.cli import accounts, data, demo, demo_shop, openapi, processes, up
 from memi.cli.errors import BadUsage, CommandFailed, complain
 from memi.platform.postgres_files import EmbeddedPostgresError
 from memi.platform.settings import ConfigurationError
@@ -23,6 +23,7 @@ app.command()(processes.serve)
 app.command()(processes.worker)
 app.command()(data.migrate)
 app.command()(data.seed)
+app.command()(demo.demo)
 app.command(hidden=True)(demo_shop.fill_demo_shop)
 app.command()(accounts.createadmin)
 app.command()(openapi.openapi)

@@ -65,7 +65,8 @@ def run_server(settings: Settings, database_url: str, listener: socket.socket) -
         ws="websockets-sansio",
         ws_max_size=_SOCKET_FRAME_BYTES,
         ws_per_message_deflate=False,
-        ws_ping_interval=None,  # memi's own heartbeat also proves that the event loop of the other side lives
+        ws_ping_interval=settings.socket_ping_seconds,
+        ws_ping_timeout=max(1.0, settings.socket_dead_seconds - settings.socket_ping_seconds),
         access_log=False,
         log_config=None,
         proxy_headers=False,
