@@ -29,6 +29,7 @@ from memi.media.processing_pool import ImagePool
 from memi.media.store import ObjectStore
 from memi.notifications import fanout as notifications_fanout
 from memi.notifications import handlers as notifications_handlers
+from memi.notifications import live as notifications_live
 from memi.notifications import routes as notifications_routes
 from memi.platform import maintenance
 from memi.platform.adapters import Adapters
@@ -45,6 +46,7 @@ from memi.realtime import routes as realtime_routes
 from memi.realtime.hub import Hub
 from memi.reservations import handlers as reservations_handlers
 from memi.reservations import jobs as reservations_jobs
+from memi.reservations import live as reservations_live
 from memi.reservations import routes as reservations_routes
 from memi.search import handlers as search_handlers
 from memi.search import jobs as search_jobs
@@ -174,4 +176,6 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
     adapters.set(Hub, Hub(settings, tokens, check, runtime.broker))
     chat_commands.plug_in(runtime, adapters.get(Hub))
+    reservations_live.plug_in(runtime, adapters.get(Hub))
+    notifications_live.plug_in(runtime, adapters.get(Hub))
     return hasher

@@ -193,10 +193,6 @@ async def changed_since(
     return (await session.scalars(statement)).all()
 
 
-async def by_ids(session: AsyncSession, reservation_ids: Sequence[UUID]) -> Sequence[Reservation]:
-    return (await session.scalars(select(Reservation).where(Reservation.id.in_(reservation_ids)))).all()
-
-
 async def _end(session: AsyncSession, statement: Update, status: Any, because: Any) -> list[Ended]:
     ended = statement.values(
         status=status,

@@ -29,6 +29,7 @@ from memi.users import service as users
 from memi.users.errors import NotVerified
 
 TOPIC = "reservations"
+"""Poked with the ids of both people after a reservation of theirs changed."""
 
 
 async def request(session: AsyncSession, listing_id: UUID, buyer_id: UUID, message: str | None) -> Reservation:
@@ -134,8 +135,7 @@ async def tell_ended(session: AsyncSession, ended: Sequence[queries.Ended]) -> N
             actor_id=None,
             reason=cast(Reason, row.ended_because),
         )
-        publish(session, event)
-        poke_after_commit(session, TOPIC, str(row.id))
+        _announce(session, event)
 
 
 async def post_line(session: AsyncSession, event: ReservationChanged) -> None:
@@ -281,7 +281,12 @@ async def _tell(
         actor_id=actor_id,
         reason=because,
     )
-    publish(session, event)
-    poke_after_commit(session, TOPIC, str(reservation.id))
+    _announce(session, event)
     if actor_id is not None:
         await post_line(session, event)
+
+
+def _announce(session: AsyncSession, event: ReservationChanged) -> None:
+    publish(session, event)
+    for user_id in (event.buyer_id, event.seller_id):
+        poke_after_commit(session, TOPIC, str(user_id))

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
@@ -144,3 +145,10 @@ class TestRead:
         assert (await person.post("/notifications/read-all")).status_code == 204
         assert (await person.get("/notifications/unread-count")).json()["count"] == 0
         assert (await other.get("/notifications/unread-count")).json()["count"] == 1
+
+
+async def test_what_was_told_is_never_reworded(people: People, runtime: Runtime, sql: Sql) -> None:
+    person = await people.new()
+    await tell(runtime, person)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await sql.execute("UPDATE notifications SET event = 'other' WHERE user_id = $1", UUID(person.id))
