@@ -151,7 +151,7 @@ class MainJob:
             await seller.command("chat.send", {**answer, "body": "Metroda görüşək?", "client_id": str(uuid4())})
         async with self._buyer.online() as buyer:
             missed = await buyer.command("subscribe", {"chat_id": self._chat, "after_seq": 2})
-            expect([item["seq"] for item in missed["messages"]] == [3], f"the buyer resumed with {missed}")
+            expect([item["seq"] for item in missed["items"]] == [3], f"the buyer resumed with {missed}")
             expect(not buyer.unread("message.created"), "nothing comes twice")
         await self._rival.call("GET", f"/chats/{self._chat}", status=404)
 
