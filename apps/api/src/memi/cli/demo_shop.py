@@ -29,8 +29,8 @@ def fill_demo_shop(
     with open_database(settings) as urls:
         try:
             asyncio.run(_fill(settings, urls.app))
-        except* DemoShopFailed as failures:
-            raise CommandFailed(f"the demo shop is not complete: {failures.exceptions[0]}") from None
+        except DemoShopFailed as failure:
+            raise CommandFailed(f"the demo shop is not complete; the next start goes on: {failure}") from failure
 
 
 async def _fill(settings: Settings, database_url: str) -> None:

@@ -7,6 +7,7 @@ something down, and everyone who should hear of it does. Every answer is checked
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -127,7 +128,7 @@ class MainJob:
         card = (await self._browse(q=self._word))[0]
         expect((card["is_favorite"], card["favorite_count"]) == (True, 1), "the card shows the favourite")
 
-    async def _browse(self, **query: object) -> list[Json]:
+    async def _browse(self, **query: Any) -> list[Json]:
         return (await self._buyer.call("GET", "/listings", **query))["items"]
 
     async def _chat_live(self) -> None:

@@ -82,9 +82,12 @@ async def fill_shop(runtime: Runtime, done_file: Path, report: Callable[[int, in
             made += 1
             report(made, len(wanted))
 
-    async with httpx.AsyncClient(timeout=30) as client, asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(work(client))
+    try:
+        async with httpx.AsyncClient(timeout=30) as client, asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(work(client))
+    except ExceptionGroup as failures:
+        raise DemoShopFailed(str(failures.exceptions[0])) from failures
     done_file.write_text(finished)
 
 

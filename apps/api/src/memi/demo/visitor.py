@@ -43,7 +43,7 @@ class Visitor:
     def _signed_in(self, reply: Json) -> None:
         self.id, self._token = reply["user"]["id"], reply["access_token"]
 
-    async def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **query: object) -> Json:
+    async def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **query: Any) -> Json:
         """The reply's JSON ({} when empty); raises `WrongAnswer` when the status is another."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         reply = await self.http.request(method, f"/api/v1{path}", json=body, headers=headers, params=_query(query))
@@ -55,7 +55,7 @@ class Visitor:
         problem = await self.call(method, path, body, status=status)
         expect(problem.get("code") == code, f"{method} {path}: code {problem.get('code')} instead of {code}")
 
-    async def eventually(self, path: str, found: Callable[[Json], Any], what: str, **query: object) -> Any:
+    async def eventually(self, path: str, found: Callable[[Json], Any], what: str, **query: Any) -> Any:
         """Ask until `found` gives something true of the reply; for what a worker does in the background."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
@@ -100,7 +100,7 @@ class Visitor:
             yield live
 
 
-def _query(values: dict[str, object]) -> dict[str, str]:
+def _query(values: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
