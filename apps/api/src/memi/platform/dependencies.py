@@ -24,6 +24,7 @@ from memi.platform.errors import (
 from memi.platform.json_bounds import check_json
 from memi.platform.permissions import Permission
 from memi.platform.principal import AccessTokens, Principal, SessionCheck
+from memi.platform.ready_reply import header_of
 from memi.platform.request_state import state_of
 from memi.platform.runtime import Runtime
 from memi.platform.validation import RequestModel, parse_query, pointer
@@ -66,10 +67,10 @@ def principal_of(connection: Connection | AnyRequest) -> Principal | None:
     """Read the token, once per request; raises `InvalidToken` for a bad one, None for none."""
     state = state_of(connection.scope)
     if state.principal is None:
-        header = connection.headers.get("authorization")
+        header = header_of(connection.scope, b"authorization")
         if header is None:
             return None
-        scheme, _, token = header.partition(" ")
+        scheme, _, token = header.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAuthenticated("Use `Authorization: Bearer <access token>`.")
         state.principal = runtime_of(connection).adapters.get(AccessTokens).read(token.strip())

@@ -37,8 +37,3 @@ async def set_standing(session: AsyncSession, seller_id: UUID, *, stands: bool) 
 async def learn_vocabulary(session: AsyncSession) -> None:
     """Teach the vocabulary every word of every card; for catalogues that were written in bulk."""
     await queries.learn(session, await queries.all_new_words(session))
-
-
-async def learn_all_words(session: AsyncSession) -> None:
-    """Fill the vocabulary after a bulk load of cards, which tells of no change."""
-    await queries.learn(session, await queries.all_new_words(session))
