@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from memi.platform.embedded_postgres import EmbeddedUrls
+from memi.platform.settings import Settings
 
 _START_SECONDS = 60.0
 
@@ -50,25 +50,25 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _start(urls: EmbeddedUrls, data_dir: Path, **settings: object) -> ApiProcess:
+def _start(urls: EmbeddedUrls, like: Settings, **settings: object) -> ApiProcess:
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMI_")}
     environment.update({f"MEMI_{name.upper()}": str(value) for name, value in settings.items()})
     environment.update(
         MEMI_ENV="test",
-        MEMI_DATA_DIR=str(data_dir),
+        MEMI_DATA_DIR=str(like.data_dir),
         MEMI_DATABASE_URL=urls.app,
         MEMI_MIGRATOR_DATABASE_URL=urls.migrator,
         MEMI_PORT=str(port),
-        MEMI_PUBLIC_URL="http://memi.test",  # tokens of one process are good for the others
+        MEMI_PUBLIC_URL=like.base_url,  # with the key ring in the data folder: tokens of one are good for all
         MEMI_ACCESS_LOG="none",
     )
-    log = data_dir / f"api-{port}.log"
+    log = like.data_dir / f"api-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", "from memi.cli.main import main; main()", "serve"],
             env=environment,
-            cwd=data_dir,
+            cwd=like.data_dir,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -89,22 +89,22 @@ async def _wait_until_ready(api: ApiProcess) -> None:
 
 
 @asynccontextmanager
-async def api_processes(urls: EmbeddedUrls, number: int, **settings: object) -> AsyncIterator[list[ApiProcess]]:
-    """Run `number` API processes until the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="memi-api-") as folder:
-        started: list[ApiProcess] = []
-        try:
-            for _ in range(number):  # one after the other: the first makes the key ring
-                api = _start(urls, Path(folder), **settings)
-                started.append(api)
-                await _wait_until_ready(api)
-            yield started
-        finally:
-            for api in started:
-                if api.process.poll() is None:
-                    api.terminate()
-            for api in started:
-                try:
-                    api.process.wait(15)
-                except subprocess.TimeoutExpired:
-                    api.kill()
+async def api_processes(
+    urls: EmbeddedUrls, like: Settings, number: int, **settings: object
+) -> AsyncIterator[list[ApiProcess]]:
+    """Run `number` API processes until the end of the block; accounts made in a process `like` them are theirs too."""
+    started: list[ApiProcess] = []
+    try:
+        started.extend(_start(urls, like, **settings) for _ in range(number))
+        for api in started:
+            await _wait_until_ready(api)
+        yield started
+    finally:
+        for api in started:
+            if api.process.poll() is None:
+                api.terminate()
+        for api in started:
+            try:
+                api.process.wait(15)
+            except subprocess.TimeoutExpired:
+                api.kill()

@@ -1,0 +1,3 @@
+"""What the tests of chats share."""
+
+from support.talks import talks as talks
