@@ -24,6 +24,8 @@ _DEEP_OVERLAP = timedelta(seconds=60)
 _DEEP_EVERY = 15.0
 _BATCH = 200
 CATCH_UP_PAGE = 200
+CATCH_UP_BYTES = 262_144
+"""About what the bodies of one ack weigh at most: clients limit how long a frame may be."""
 
 
 class ReadMark(msgspec.Struct):
@@ -113,19 +115,22 @@ class ChatFeed:
         await self._start_cursors([(reader, state)])
         cursor = reader.cursors[chat_id]
         items: list[MessageRead] = []
-        has_more = False
+        has_more, next_after_seq = False, None
         if after_seq is not None:
             cursor.skip_to(min(after_seq, state.last_seq))
             sent = (cursor.start, cursor.seq)
             read = await queries.messages_besides(self._hot, chat_id, after_seq, sent, CATCH_UP_PAGE + 1)
-            has_more = len(read) > CATCH_UP_PAGE
-            items = cursor.catch_up(read[:CATCH_UP_PAGE], state)
+            page = _fitting(read[:CATCH_UP_PAGE])
+            has_more = len(read) > len(page)
+            items = cursor.catch_up(page, state)
+            # All of the page may have gone out as events meanwhile; the client goes on behind it all the same.
+            next_after_seq = page[-1].seq if has_more else None
         cursor.take_reads(state, moved=True)
         return CaughtUp(
             chat_id=chat_id,
             items=items,
             has_more=has_more,
-            next_after_seq=items[-1].seq if has_more and items else None,
+            next_after_seq=next_after_seq,
             last_seq=max(state.last_seq, cursor.seq),
             buyer_read_seq=state.buyer_read_seq,
             seller_read_seq=state.seller_read_seq,
@@ -195,3 +200,15 @@ class ChatFeed:
             # A chat without a past is all news, its reading marks included.
             cursor = Cursor(seq, seq, 0, 0) if seq == 0 else Cursor(seq, seq)
             reader.cursors.setdefault(state.id, cursor)
+
+
+def _fitting(messages: Sequence[MessageRead]) -> list[MessageRead]:
+    """The first of them, at least one, that together fit into a frame."""
+    fitting: list[MessageRead] = []
+    size = 0
+    for message in messages:
+        size += len(message.body.encode())
+        if fitting and size > CATCH_UP_BYTES:
+            break
+        fitting.append(message)
+    return fitting

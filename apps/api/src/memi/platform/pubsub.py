@@ -15,6 +15,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 CHANNEL = "memi"
+BROKER_NAME = "memi broker"
+"""How the connection is told apart in pg_stat_activity."""
 JOBS_TOPIC = "jobs"
 JOBS_CHANNEL = "ch_pgqueuer"
 _MAX_KEYS = 150  # 150 uuids stay below the 8,000 bytes that a NOTIFY may carry
@@ -56,16 +58,24 @@ class Broker:
 
     def _deliver(self, topic: str, key: str | None) -> None:
         for callback in self._subscribers.get(topic, ()):
-            callback(key)
+            try:
+                callback(key)
+            except Exception:
+                # The write this tells of is committed: no subscriber's fault may make it look as if it were not.
+                log.exception("subscriber_failed", topic=topic)
 
-    def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notify(self, connection: asyncpg.Connection, pid: int, _channel: str, payload: object) -> None:
+        if pid == connection.get_server_pid():
+            return  # what this process published it has delivered to itself already
         for topic, key in msgspec.json.decode(str(payload), type=list[tuple[str, str]]):
             self._deliver(topic, key)
 
     async def _run(self) -> None:
         while True:
             try:
-                connection = await asyncpg.connect(self._url, timeout=5)
+                connection = await asyncpg.connect(
+                    self._url, timeout=5, server_settings={"application_name": BROKER_NAME}
+                )
             except (OSError, TimeoutError, asyncpg.PostgresError) as error:
                 log.warning("broker_unavailable", error=type(error).__name__)
                 await asyncio.sleep(self._retry)
