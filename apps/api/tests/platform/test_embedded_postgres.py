@@ -19,6 +19,7 @@ from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
 from memi.platform.postgres_binaries import installation_for
 from memi.platform.postgres_files import EmbeddedPostgresError, choose_identity, run_as
 from memi.platform.postgres_process import cluster_processes, read_pid_file
+from support.postgres import kill_postmaster, wait_until_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -71,20 +72,6 @@ def launcher_in_other_process(data_dir: Path, *, then: str) -> subprocess.Popen[
 def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
-
-
-def kill_postmaster(server: EmbeddedPostgres) -> int:
-    status = read_pid_file(server.cluster_dir)
-    assert status is not None
-    os.kill(status.pid, signal.SIGKILL)
-    return status.pid
-
-
-def wait_until_gone(cluster: Path, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while cluster_processes(cluster):
-        assert time.monotonic() < until, "the server is still running"
-        time.sleep(0.05)
 
 
 async def value(url: str, query: str) -> object:

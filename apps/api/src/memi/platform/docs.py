@@ -56,9 +56,13 @@ async def document(request: AnyRequest) -> Response[bytes]:
 @get("/docs/errors", include_in_schema=False)
 async def error_codes() -> Response[str]:
     """Every `code` a problem document may carry; a problem's `type` points here."""
+    # Features may refuse for the same reason, with the same code: it is one line here.
+    kinds: dict[str, type[AppError]] = {}
+    for kind in sorted(_kinds(AppError), key=lambda kind: (kind.status, kind.code, kind.__module__)):
+        kinds.setdefault(kind.code, kind)
     rows = "".join(
-        f'<tr id="{kind.code}"><td>{kind.code}</td><td>{kind.status}</td><td>{escape(kind.title)}</td></tr>'
-        for kind in sorted(_kinds(AppError), key=lambda kind: (kind.status, kind.code))
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{kind.status}</td><td>{escape(kind.title)}</td></tr>'
+        for code, kind in kinds.items()
     )
     return _html(f"<!doctype html><html lang=en><title>memi errors</title><h1>Error codes</h1><table>{rows}</table>")
 

@@ -1,12 +1,12 @@
 """The OpenAPI document: what Litestar derives from the routes, made whole with our queries, examples and errors."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from memi.platform.dependencies import QUERY_MODEL
+from memi.platform.dependencies import QUERY_MODEL, READS_VIEWER, asks_for_caller
 from memi.platform.problems import MEDIA_TYPE
 from memi.platform.validation import REQUEST_KINDS, RequestModel
 
@@ -28,11 +28,11 @@ def build_document(app: Litestar) -> bytes:
             continue
         operation["operationId"] = handler.fn.__name__
         _add_query(operation, handler.opt.get(QUERY_MODEL), schemas)
-        _add_example(operation, handler)
+        _add_body(operation, handler, schemas)
         names = handler.parsed_fn_signature.parameters
-        if "caller" in names or handler.resolve_guards():
+        if asks_for_caller(handler):
             operation["security"] = [{"bearer": []}]
-        elif "viewer" in names:
+        elif "viewer" in names or handler.opt.get(READS_VIEWER):
             operation["security"] = [{}, {"bearer": []}]
         operation["responses"].pop("400", None)
         operation["responses"].setdefault("default", _DEFAULT_ERROR)
@@ -60,16 +60,31 @@ def _add_query(operation: Json, model: type[RequestModel] | None, schemas: Json)
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": definition}
         if description:
             parameter["description"] = description
+        if any(kind.get("type") == "object" for kind in (definition, *definition.get("anyOf", ()))):
+            parameter.update(style="deepObject", explode=True)  # name[key]=value
         parameters.append(parameter)
 
 
-def _add_example(operation: Json, handler: Any) -> None:
+def request_model(annotation: Any) -> Any:
+    """The request model that a body is annotated with, also where the body may be left out; None when it has none."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, REQUEST_KINDS):
+            return kind  # pyright: ignore[reportUnknownVariableType]  # a list of anything
+    return None
+
+
+def _add_body(operation: Json, handler: Any, schemas: Json) -> None:
+    """The request model's own schema, which is what validates, and its examples."""
     field = handler.parsed_fn_signature.parameters.get("data")
-    annotation = None if field is None else field.annotation
-    if not (isinstance(annotation, type) and issubclass(annotation, REQUEST_KINDS)):
+    annotation = None if field is None else request_model(field.annotation)
+    if annotation is None:
         return
-    extra: Any = annotation.model_config.get("json_schema_extra")
-    examples: list[Any] | None = extra.get("examples") if extra else None
-    if examples:
-        for media in operation["requestBody"]["content"].values():
-            media["examples"] = {f"example{number}": {"value": value} for number, value in enumerate(examples, 1)}
+    schema = annotation.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
+    examples: list[Any] = schema.pop("examples", [])
+    schemas.update(schema.pop("$defs", {}))
+    schemas[annotation.__name__] = schema
+    reference: Json = {"$ref": f"#/components/schemas/{annotation.__name__}"}
+    for media in operation["requestBody"]["content"].values():
+        optional = media["schema"].get("oneOf", ())
+        media["schema"] = {"oneOf": [reference, {"type": "null"}]} if {"type": "null"} in optional else reference
+        media["examples"] = {f"example{number}": {"value": value} for number, value in enumerate(examples, 1)}
