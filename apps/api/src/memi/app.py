@@ -15,6 +15,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.types import ASGIApp
 
 from memi import wiring
+from memi.media import routes as media_routes
 from memi.platform import docs, health
 from memi.platform.dependencies import DEPENDENCIES, refuse_what_is_not_declared
 from memi.platform.gateway import Gateway
@@ -24,6 +25,7 @@ from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.platform.validation import REQUEST_KINDS, parse
 from memi.platform.version import VERSION
+from memi.realtime.hub import Hub
 
 RuntimeFactory = Callable[[], AbstractAsyncContextManager[Runtime]]
 
@@ -55,7 +57,8 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         async with open_runtime() as runtime:
             app.state.runtime = runtime
-            yield
+            async with runtime.adapters.get(Hub).running():
+                yield
 
     cors = CORSConfig(
         allow_origins=list(settings.web_origins),
@@ -96,7 +99,12 @@ def openapi_document() -> bytes:
 
 
 def _route_handlers() -> list[Any]:
-    return [Router("/api/v1", route_handlers=list(wiring.ROUTERS)), *docs.HANDLERS, *health.HANDLERS]
+    return [
+        Router("/api/v1", route_handlers=list(wiring.ROUTERS)),
+        *media_routes.public_handlers,
+        *docs.HANDLERS,
+        *health.HANDLERS,
+    ]
 
 
 def create_app(settings: Settings, open_runtime: RuntimeFactory) -> ASGIApp:

@@ -75,7 +75,8 @@ class Gateway:
             log.info(
                 "request",
                 method=method,
-                path=scope["path"],
+                # The template, not the path: an upload's address is its permission.
+                route=scope.get("path_template") or "unmatched",
                 status=status,
                 ms=round(seconds * 1000, 1),
                 user_id=str(principal.user_id) if principal else None,

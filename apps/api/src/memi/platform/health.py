@@ -37,7 +37,8 @@ class Health(msgspec.Struct):
 async def _database(runtime: Runtime) -> Dependency:
     started = time.perf_counter()
     try:
-        await asyncio.wait_for(runtime.database.hot.fetch("SELECT 1"), _TIMEOUT)
+        async with asyncio.timeout(_TIMEOUT):
+            await runtime.database.hot.fetch("SELECT 1")
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AppError) as error:
         return Dependency("down", None, type(error).__name__)
     return Dependency("up", round((time.perf_counter() - started) * 1000, 2))

@@ -65,7 +65,8 @@ class JobRunner:
                 ) as error:
                     log.warning("worker_database_lost", error=type(error).__name__)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._stop.wait(), 1)
+                        async with asyncio.timeout(1):
+                            await self._stop.wait()
         finally:
             ticker.cancel()
             await asyncio.gather(ticker, return_exceptions=True)

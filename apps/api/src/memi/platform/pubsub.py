@@ -105,7 +105,9 @@ class Broker:
             self._wake.clear()
             await self._send_outgoing(connection)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), 15)
+                # Not wait_for: before Python 3.12 it may swallow the cancellation that ends this loop.
+                async with asyncio.timeout(15):
+                    await self._wake.wait()
                 continue
             # A quiet connection may be dead without a word; asking it finds out.
             await connection.execute("SELECT 1", timeout=5)

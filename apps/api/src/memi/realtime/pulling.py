@@ -57,7 +57,9 @@ class PullLoop:
         due = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, due - time.monotonic()))
+                # Not wait_for: before Python 3.12 it may swallow the cancellation that ends this loop.
+                async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                    await self._wake.wait()
             self._wake.clear()
             if time.monotonic() >= due:
                 due = time.monotonic() + self._period
