@@ -13,7 +13,7 @@ from memi.chat.models import Chat, Message
 from memi.platform.ids import new_id
 
 SEND = "SELECT * FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8)"
-"""The whole of sending, in one round trip and its own transaction; see docs/decisions/0020."""
+"""The whole of sending, in one round trip and its own transaction; see docs/decisions/0024."""
 
 _SEND_IN_UNIT = text(
     "SELECT * FROM chat_send(CAST(:chat AS uuid), CAST(:sender AS uuid), CAST(:message AS uuid), CAST(:body AS text), "
