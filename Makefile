@@ -18,8 +18,13 @@ help: ## Show this list
 up: $(STAMP) ## Run memi: database, demo shop, API and worker on MEMI_PORT (8000); Ctrl-C stops it all
 	@exec $(BIN)/memi up
 
-test: $(STAMP) ## Run every test; T="path -k word" runs some
+test: $(STAMP) ## Run every test, quick ones first; T="path -k word" runs some
+ifdef T
 	@$(BIN)/pytest $(T)
+else
+	@$(BIN)/pytest -n 2 --dist loadfile $(addprefix apps/api/tests/,platform features contract)
+	@$(BIN)/pytest $(addprefix apps/api/tests/,faults journeys)
+endif
 
 check: $(STAMP) ## Format, lint, types, layers, and whether docs/openapi.json is up to date
 	$(BIN)/ruff format --check .
