@@ -4,11 +4,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from support.people import People
-from support.sql import Sql
 
 from memi.platform.runtime import Runtime
 from memi.users import service as users
+from support.people import People
+from support.sql import Sql
 
 
 class TestReadMe:
