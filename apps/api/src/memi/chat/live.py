@@ -13,8 +13,8 @@ from memi.chat.live_queries import ChatState
 from memi.chat.reader import Cursor, Reader
 from memi.chat.schemas import MessageRead
 from memi.chat.service import TOPIC
-from memi.platform.database import HotPool
 from memi.platform.errors import NotFound
+from memi.platform.hot_pool import HotPool
 from memi.realtime import frames
 from memi.realtime.connection import Connection
 from memi.realtime.hub import Hub

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from memi.chat.schemas import MessageRead
-from memi.platform.database import HotPool
+from memi.platform.hot_pool import HotPool
 
 ACTIVE_SECONDS = 300
 """Chats with a message this young get an exact cursor when a socket starts; older ones when they first move."""

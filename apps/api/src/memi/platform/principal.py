@@ -1,5 +1,6 @@
 """Who is calling: read from a stateless access token, and checked against the account where it matters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -51,7 +52,9 @@ class AccessTokens:
             "require": ["sub", "sid", "exp", "iat", "iss", "aud", "jti"],
             "enforce_minimum_key_length": True,
         }
-        self._jwt = jwt.PyJWT(self._options)
+        # PyJWT's types name those of a package that HMAC does not need, so they are not wholly known here.
+        self._encode: Callable[..., str] = jwt.encode  # pyright: ignore[reportUnknownMemberType]
+        self._decode: Callable[..., dict[str, Any]] = jwt.PyJWT(self._options).decode  # pyright: ignore[reportUnknownMemberType]
         self._known: dict[str, Principal] = {}
 
     def issue(self, user_id: UUID, session_id: UUID, roles: frozenset[Role], now: datetime) -> tuple[str, int]:
@@ -66,7 +69,7 @@ class AccessTokens:
             "aud": AUDIENCE,
             "jti": new_id().hex,
         }
-        token = jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
+        token = self._encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
         return token, int(self._lifetime.total_seconds())
 
     def read(self, token: str) -> Principal:
@@ -92,7 +95,9 @@ class AccessTokens:
             key = self._keys.get(str(kid))
             if key is None:
                 raise InvalidToken
-            claims = self._jwt.decode(token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer)
+            claims: dict[str, Any] = self._decode(
+                token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer
+            )
             return Principal(
                 UUID(claims["sub"]),
                 UUID(claims["sid"]),
