@@ -77,8 +77,11 @@ async def database_urls(server: EmbeddedUrls, template: str) -> AsyncIterator[Em
             superuser=with_database(server.superuser, name),
         )
     finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
+        # Only a superuser may end the last connections of tests that were superusers themselves.
+        superuser = await asyncpg.connect(server.superuser)
+        await superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await superuser.close()
 
 
 @pytest.fixture(scope="module")

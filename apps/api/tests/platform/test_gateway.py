@@ -279,6 +279,9 @@ class TestUnitOfWork:
         assert {(reply.status_code, reply.json()["code"]) for reply in replies} == {(503, "request_timed_out")}
         assert await notes(sql, "slow") == 0
         assert (await probe.get("/pool")).json() == {"checked_out": 0}
+        async with asyncio.timeout(5):
+            while await sql.value("SELECT count(*) FROM pg_locks WHERE relation = 'probe_notes'::regclass"):
+                await asyncio.sleep(0.05)
 
     async def test_the_time_limit_never_cuts_a_commit_in_two(self, probe: httpx.AsyncClient, sql: Sql) -> None:
         reply = await probe.post("/slow-commit", json={"text": "late but true"})
