@@ -5,7 +5,7 @@ from alembic import op
 from memi.platform.migrations import run_script
 
 revision = "0003_catalog_rules"
-down_revision = "0002_tables"
+down_revision = "0002_trade"
 
 _TABLES = ("categories", "brands", "sizes", "colors", "materials", "conditions", "cities")
 
