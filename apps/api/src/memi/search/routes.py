@@ -30,7 +30,10 @@ def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool) -> ReadyR
 @get(
     "/listings",
     opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True},
-    responses={200: ResponseSpec(ListingCards, description="Cards."), **problems(ValidationFailed, InvalidCursor)},
+    responses={
+        200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
+        **problems(ValidationFailed, InvalidCursor),
+    },
 )
 async def browse_listings(request: AnyRequest) -> ReadyReply:
     """Browse and search what is for sale: cards, each once, however many are added meanwhile."""
@@ -44,7 +47,7 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
     "/users/{user_id:uuid}/listings",
     opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True},
     responses={
-        200: ResponseSpec(ListingCards, description="Cards."),
+        200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
         **problems(NotFound, ValidationFailed, InvalidCursor),
     },
 )
@@ -63,7 +66,10 @@ async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
 @get(
     "/listings/{listing_id:uuid}",
     opt={READS_VIEWER: True},
-    responses={200: ResponseSpec(ListingPageRead, description="The listing."), **problems(NotFound)},
+    responses={
+        200: ResponseSpec(ListingPageRead, generate_examples=False, description="The listing."),
+        **problems(NotFound),
+    },
 )
 async def read_listing(listing_id: Id, request: AnyRequest) -> ReadyReply:
     """A listing, whole. Anyone reads what is or was for sale; the rest its owner and moderators only."""
