@@ -1,7 +1,9 @@
 """The one ASGI middleware: request id, bounds, retries of conflicts, security headers, compression, metrics, log."""
 
 import asyncio
+import itertools
 import re
+import secrets
 import time
 from typing import Any
 
@@ -14,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from memi.platform import metrics
 from memi.platform.compression import compress
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
-from memi.platform.ids import new_id
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
 from memi.platform.request_state import RequestState, set_state
 from memi.platform.settings import Settings
+from memi.platform.time_limit import TimeLimit, TimeLimits
 from memi.platform.unit_of_work import OpenUnit
 
 log = structlog.get_logger("memi.access")
@@ -55,7 +57,10 @@ class Gateway:
         self._app = app
         self._fixed = security_headers(settings)
         self.request_seconds = settings.request_seconds
+        self.time_limits = TimeLimits(min(0.5, settings.request_seconds / 4))
         self._log = settings.access_log
+        self._process_id = secrets.token_hex(12)
+        self._counter = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,6 +87,10 @@ class Gateway:
                 user_id=str(principal.user_id) if principal else None,
             )
 
+    def new_request_id(self) -> str:
+        """Unique among all processes, and cheap: random once, then counted."""
+        return f"{self._process_id}{next(self._counter):08x}"
+
     @property
     def fixed_headers(self) -> Headers:
         return self._fixed
@@ -103,7 +112,7 @@ class _Exchange:
             elif name == b"accept-encoding":
                 self._accepts = value
         if not _SAFE_ID(request_id):
-            request_id = new_id().hex
+            request_id = gateway.new_request_id()
         self._state = RequestState(request_id)
         self._replay: list[Any] = []
         self._recorded: list[Any] = []
@@ -114,13 +123,22 @@ class _Exchange:
         self._last_try = False
         self._head = scope["method"] == "HEAD"
         self._status = 500
-        self._timer = asyncio.timeout(None)
+        self._limit: TimeLimit | None = None
 
     async def run(self) -> None:
         started = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=self._state.request_id)
         repeatable = self._scope["method"] not in _SAFE_METHODS
         receive: Any = self._record if repeatable else self._receive
+        if not (repeatable or self._head):
+            set_state(self._scope, self._state)
+            self._last_try = True  # a read holds nothing that others could want
+            try:
+                await self._forward(self._scope, receive)
+            finally:
+                await self._close_unit()
+                self._gateway.finish(self._scope, self._status, started)
+            return
         template = dict(self._scope)
         if self._head:
             template["method"] = "GET"  # the same reply; only its body is kept back
@@ -145,8 +163,8 @@ class _Exchange:
 
     async def _forward(self, scope: Any, receive: Receive) -> None:
         try:
-            async with asyncio.timeout(self._gateway.request_seconds) as self._timer:
-                self._state.timer = self._timer
+            with self._gateway.time_limits.of(self._gateway.request_seconds) as self._limit:
+                self._state.time_limit = self._limit
                 await self._gateway.forward(scope, receive, self._reply)
         except TimeoutError:
             await self._fail(RequestTimedOut())
@@ -190,11 +208,13 @@ class _Exchange:
 
     async def _commit(self, unit: OpenUnit) -> None:
         """Commit undisturbed by the request's time limit: a commit cut off in the middle has an unknown end."""
-        if self._timer.expired():
-            await asyncio.sleep(0)  # the limit has struck already; this is where its cancellation arrives
-        self._timer.reschedule(None)
+        limit = self._limit
+        assert limit is not None
+        if limit.struck:
+            await asyncio.sleep(0)  # time is over already; this is where its cancellation arrives
+        limit.suspend()
         await unit.commit()
-        self._timer.reschedule(asyncio.get_running_loop().time() + self._gateway.request_seconds)
+        limit.extend(self._gateway.request_seconds)
 
     async def _pass(self, message: Any) -> None:
         if self._state.conflict and not self._last_try and not self._state.streamed:

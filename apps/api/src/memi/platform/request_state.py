@@ -1,17 +1,17 @@
 """What the gateway knows of a request, kept in its ASGI scope."""
 
-import asyncio
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from memi.platform.principal import Principal
+from memi.platform.time_limit import TimeLimit
 from memi.platform.unit_of_work import OpenUnit
 
 _KEY = "memi"
 
 
-@dataclass
+@dataclass(slots=True)
 class RequestState:
     request_id: str
     conflict: bool = False
@@ -24,14 +24,13 @@ class RequestState:
     checked: bool = False
     streamed: bool = False
     """The body goes through as it comes: it is not kept, so the request cannot be run again."""
-    timer: asyncio.Timeout | None = None
-    """The request's time limit."""
+    time_limit: TimeLimit | None = None
 
     def stream_body(self, seconds: float) -> None:
         """Take a large body without keeping it, and give it `seconds` to arrive; call before reading any of it."""
         self.streamed = True
-        if self.timer is not None:
-            self.timer.reschedule(asyncio.get_running_loop().time() + seconds)
+        if self.time_limit is not None:
+            self.time_limit.extend(seconds)
 
 
 def state_of(scope: MutableMapping[str, Any] | Any) -> RequestState:
