@@ -59,7 +59,9 @@ class Socket:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"it did not come within {seconds} s; what came: {self.log[-20:]}") from None
+            raise AssertionError(
+                f"it did not come within {seconds} s; what came: {str(self.log[-20:])[:2000]}"
+            ) from None
 
     async def close_code(self, seconds: float = 5) -> int:
         """Wait for the server to close."""

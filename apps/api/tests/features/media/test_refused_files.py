@@ -1,7 +1,6 @@
 """Files that are no photos, sent to a real server: each is refused with its own code, and memory stays flat."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,12 +8,13 @@ import httpx
 import pytest
 
 from memi import wiring
+from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from support.people import People, Person
 from support.photos import announce, huge_png, photo, put, upload
-from support.server import Server, running_server
+from support.server import ApiProcess, api_processes
 
 TEXT = b"This is not a photo."
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
@@ -23,21 +23,14 @@ GROWTH = 24 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-async def api(runtime: Runtime, settings: Settings, free_port: int) -> AsyncIterator[Server]:
-    async with running_server(settings, free_port) as started:
+async def api(database_urls: EmbeddedUrls, settings: Settings) -> AsyncIterator[ApiProcess]:
+    async with api_processes(database_urls, settings, 1) as (started,):
         yield started
 
 
 @pytest.fixture(scope="module")
-async def seller(api: Server, runtime: Runtime) -> AsyncIterator[Person]:
-    async with httpx.AsyncClient(base_url=api.base_url, timeout=60) as client:
+async def seller(api: ApiProcess, runtime: Runtime) -> AsyncIterator[Person]:
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
         yield await People(client, runtime).new("Seller")
 
 
@@ -55,7 +48,7 @@ async def test_a_text_file_named_photo(seller: Person, runtime: Runtime) -> None
     assert await verdict(seller, runtime, TEXT) == ("REJECTED", "not_an_image")
 
 
-async def test_nine_hundred_megapixels(api: Server, seller: Person, runtime: Runtime) -> None:
+async def test_nine_hundred_megapixels(api: ApiProcess, seller: Person, runtime: Runtime) -> None:
     data = huge_png(30_000)
     before = api.memory()
     assert await verdict(seller, runtime, data, "image/png") == ("REJECTED", "too_many_pixels")
@@ -79,7 +72,7 @@ async def test_another_type_than_announced(seller: Person, runtime: Runtime) -> 
     assert await verdict(seller, runtime, photo(), "image/webp") == ("REJECTED", "type_mismatch")
 
 
-async def test_an_honest_photo_is_ready(api: Server, seller: Person, runtime: Runtime) -> None:
+async def test_an_honest_photo_is_ready(api: ApiProcess, seller: Person, runtime: Runtime) -> None:
     made = await upload(seller, photo(800, 600))
     await JobRunner(runtime, wiring.JOBS).drain()
     ready = (await seller.get(f"/uploads/{made['id']}")).json()
@@ -90,7 +83,7 @@ async def test_an_honest_photo_is_ready(api: Server, seller: Person, runtime: Ru
         assert (await seller.client.get(path)).headers["content-type"] == "image/webp"
 
 
-async def test_many_large_files_at_once_leave_memory_flat(api: Server, seller: Person, settings: Settings) -> None:
+async def test_many_large_files_at_once_leave_memory_flat(api: ApiProcess, seller: Person, settings: Settings) -> None:
     large = TEXT.ljust(settings.upload_max_bytes, b"\0")
 
     async def bring() -> None:
