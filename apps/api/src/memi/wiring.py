@@ -16,6 +16,8 @@ from memi.catalog import routes as catalog_routes
 from memi.catalog import seeding
 from memi.catalog.service import Catalog
 from memi.chat import commands as chat_commands
+from memi.chat import handlers as chat_handlers
+from memi.chat import listing_watch
 from memi.chat import routes as chat_routes
 from memi.favorites import routes as favorites_routes
 from memi.listings import handlers as listings_handlers
@@ -74,6 +76,7 @@ ROUTERS: list[Router] = [
 HANDLERS: list[ModuleType] = [
     auth_handlers,
     listings_handlers,
+    chat_handlers,
     search_handlers,
     reservations_handlers,
     notifications_handlers,
@@ -176,6 +179,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
     adapters.set(Hub, Hub(settings, tokens, check, runtime.broker))
     chat_commands.plug_in(runtime, adapters.get(Hub))
+    listing_watch.plug_in(runtime, adapters.get(Hub))
     reservations_live.plug_in(runtime, adapters.get(Hub))
     notifications_live.plug_in(runtime, adapters.get(Hub))
     return hasher

@@ -1,6 +1,6 @@
 """Every statement of the chat feature over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -150,3 +150,17 @@ async def _mark(session: AsyncSession, chat_id: UUID, column: Any, *, on: bool) 
     await session.execute(
         update(Chat).where(Chat.id == chat_id).values({column: value}).execution_options(synchronize_session=False)
     )
+
+
+async def people_of_listings(
+    session: AsyncSession, listing_ids: Sequence[UUID], among: Collection[UUID]
+) -> dict[UUID, set[UUID]]:
+    """Who of `among` has a chat about each of these listings, on either side."""
+    found: dict[UUID, set[UUID]] = {}
+    for person in (Chat.buyer_id, Chat.seller_id):
+        rows = await session.execute(
+            select(Chat.listing_id, person).where(Chat.listing_id.in_(listing_ids), person.in_(among)).distinct()
+        )
+        for listing_id, user_id in rows:
+            found.setdefault(listing_id, set()).add(user_id)
+    return found
