@@ -76,13 +76,7 @@ def _html(body: str) -> Response[str]:
 def _asset(name: str) -> bytes:
     if name == "start.js":
         return _START.encode()
-    return files("swagger_ui_bundle").joinpath("vendor", _version(), name).read_bytes()
-
-
-@lru_cache(maxsize=1)
-def _version() -> str:
-    """The one folder of assets that the package ships."""
-    return next(item.name for item in files("swagger_ui_bundle").joinpath("vendor").iterdir())
+    return files("swagger_ui").joinpath("static", name).read_bytes()
 
 
 def _kinds(root: type[AppError]) -> set[type[AppError]]:
