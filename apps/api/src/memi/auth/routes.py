@@ -28,8 +28,7 @@ async def register(data: JSONBody[Registration], request: AnyRequest, app: App, 
 @post("/auth/login", status_code=200, responses=problems(InvalidCredentials, AccountBlocked, ValidationFailed))
 async def login(data: JSONBody[Login], request: AnyRequest, app: App, session: Session) -> SignedIn:
     """Sign in with address and password."""
-    hasher, policy = app.adapters.get(PasswordHasher), app.adapters.get(AuthPolicy)
-    return await service.login(session, policy, hasher, data, _device(request))
+    return await service.login(app, session, data, _device(request))
 
 
 @post("/auth/refresh", status_code=200, responses=problems(InvalidRefreshToken, ValidationFailed))

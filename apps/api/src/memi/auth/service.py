@@ -20,6 +20,7 @@ from memi.platform.hot_pool import HotPool
 from memi.platform.ids import new_id
 from memi.platform.permissions import Role
 from memi.platform.principal import AccessTokens, Principal
+from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.users import service as users
 from memi.users.events import SessionsEnded
@@ -57,22 +58,26 @@ async def register(
     return await sign_in(session, policy, user, device)
 
 
-async def login(
-    session: AsyncSession, policy: AuthPolicy, hasher: PasswordHasher, data: Login, device: Device
-) -> SignedIn:
-    """Sign in; raises `InvalidCredentials`, after the same work whether the address is known or not."""
-    user = await users.find_by_email(session, data.email)
-    known = user is not None and user.deleted_at is None
-    matches, better_hash = await hasher.verify(
-        data.password.get_secret_value(), user.password_hash if user is not None and known else None
-    )
-    if user is None or not matches:
+async def login(runtime: Runtime, session: AsyncSession, data: Login, device: Device) -> SignedIn:
+    """Sign in; raises `InvalidCredentials`, after the same work whether the address is known or not.
+
+    Nothing is open while the password is verified, and `session` is not used before: that takes long, and a crowd
+    signing in would keep every connection from everybody else.
+    """
+    async with runtime.unit_of_work() as looking_up:
+        seen = await users.find_by_email(looking_up, data.email)
+    stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
+    matches, better_hash = await runtime.adapters.get(PasswordHasher).verify(data.password.get_secret_value(), stored)
+    if seen is None or not matches:
         raise InvalidCredentials
+    user = await users.find_by_email(session, data.email)
+    if user is None or user.deleted_at is not None or user.epoch != seen.epoch:
+        raise InvalidCredentials  # what was verified was taken back meanwhile
     if user.is_blocked:
         raise AccountBlocked
-    if better_hash is not None:
+    if better_hash is not None and user.password_hash == stored:
         await users.set_password_hash(session, user.id, better_hash)
-    return await sign_in(session, policy, user, device)
+    return await sign_in(session, runtime.adapters.get(AuthPolicy), user, device)
 
 
 async def sign_in(session: AsyncSession, policy: AuthPolicy, user: User, device: Device) -> SignedIn:

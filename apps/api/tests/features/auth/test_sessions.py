@@ -1,9 +1,11 @@
 """Register, log in, refresh, log out."""
 
+import asyncio
 from uuid import uuid4
 
 import httpx
 
+from memi.platform.runtime import Runtime
 from support.people import PASSWORD, People
 from support.sql import Sql
 
@@ -73,6 +75,20 @@ class TestLogin:
         assert {k: v for k, v in wrong.json().items() if k not in volatile} == {
             k: v for k, v in unknown.json().items() if k not in volatile
         }
+
+    async def test_a_crowd_of_them_leaves_the_connections_to_others(
+        self, people: People, client: httpx.AsyncClient, runtime: Runtime
+    ) -> None:
+        person = await people.new()
+        body = {"email": person.email, "password": PASSWORD}
+        crowd = [asyncio.create_task(client.post("/api/v1/auth/login", json=body)) for _ in range(30)]
+        held: list[int] = []
+        while (waiting := sum(not login.done() for login in crowd)) > 10:
+            if waiting < 30:
+                held.append(runtime.database.engine.pool.checkedout())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+            await asyncio.sleep(0.005)
+        assert {login.result().status_code for login in crowd if await login} == {200}
+        assert 0 in held, held
 
 
 class TestRefresh:
