@@ -1,5 +1,6 @@
 """What routes ask for by type: the runtime, a unit of work, the caller, a validated query."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -46,6 +47,7 @@ QUERY_MODEL = "query_model"
 REQUIRES_CALLER = "caller"
 READS_VIEWER = "viewer"
 """In the `opt` of a route that reads the caller's token, if any, without asking for `Viewer`."""
+_VERSION = re.compile(r"[0-9]{1,10}").fullmatch
 
 
 def runtime_of(connection: Connection | AnyRequest) -> Runtime:
@@ -185,7 +187,7 @@ def expected_version(request: AnyRequest) -> int | None:
         return None
     tag = header.strip().removeprefix("W/").strip('"')
     version = tag.partition("-")[0]
-    if not version.isdigit():
+    if not _VERSION(version):
         raise StaleVersion("The If-Match header is not an ETag of this resource.")
     return int(version)
 

@@ -56,6 +56,13 @@ class TestUpdateMe:
         assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
         assert (await person.get("/users/me")).json()["bio"] == "one"
 
+    @pytest.mark.parametrize("tag", ["", "one", b"\xb2", "9" * 5000, "-1"])
+    async def test_a_tag_that_nothing_here_has_is_stale(self, people: People, tag: str | bytes) -> None:
+        person = await people.new()
+        reply = await person.patch("/users/me", {"bio": "two"}, headers={"If-Match": tag})
+        assert (reply.status_code, reply.json()["code"]) == (412, "stale_version")
+        assert (await person.get("/users/me")).json()["bio"] is None
+
     async def test_every_wrong_field_is_named_and_nothing_changes(self, people: People) -> None:
         person = await people.new()
         body = {"name": "", "phone": "call me", "locale": "fr", "roles": ["ADMIN"], "bio": "x" * 1001}
