@@ -7,7 +7,15 @@ from litestar import Request, Router, get
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 
-from memi.platform.dependencies import QUERY_MODEL, READS_VIEWER, Id, principal_of, provide_session, runtime_of
+from memi.platform.dependencies import (
+    QUERY_MODEL,
+    READS_VIEWER,
+    Id,
+    checked_principal,
+    principal_of,
+    provide_session,
+    runtime_of,
+)
 from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
 from memi.platform.problems import problems
 from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
@@ -78,7 +86,9 @@ async def read_listing(listing_id: Id, request: AnyRequest) -> ReadyReply:
     if found is None:
         if viewer is None:
             raise NotFound
-        found = await service.hidden_listing(provide_session(request), listing_id, viewer)
+        # What only some may read asks whether their session still stands.
+        caller = await checked_principal(request)
+        found = await service.hidden_listing(provide_session(request), listing_id, caller)
     body, tag = found
     return conditional(request.scope, body, _PUBLIC if viewer is None else _PRIVATE, tag)
 

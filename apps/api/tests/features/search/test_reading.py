@@ -110,6 +110,16 @@ class TestWhoSeesWhat:
         assert await statuses(sold, anonymous, stranger, moderator) == [200] * 3
         assert await listed(anonymous, owner) == [active]
 
+    async def test_what_is_the_owners_alone_asks_whether_the_session_stands(
+        self, people: People, client: httpx.AsyncClient
+    ) -> None:
+        owner = await people.new("Owner")
+        draft = (await owner.post("/listings", {"title": "Red shoes"})).json()["id"]
+        assert await statuses(draft, owner) == [200]
+        await client.post("/api/v1/auth/logout", json={"refresh_token": owner.refresh_token})
+        reply = await owner.get(f"/listings/{draft}")
+        assert (reply.status_code, reply.json()["code"]) == (401, "invalid_token")
+
     async def test_nothing_there(self, everyone: tuple[httpx.AsyncClient, Person, Person, Person]) -> None:
         assert await statuses("01890a5d-ac96-774b-bcce-b302099a8057", *everyone) == [404] * 4
         assert (await everyone[0].get("/api/v1/listings/not-an-id")).status_code == 404
