@@ -95,6 +95,8 @@ async def tell_of_move(event: ListingMoved, session: AsyncSession) -> None:
 async def tell_of_price(event: PriceDropped, session: AsyncSession) -> None:
     """Whoever likes it hears that it costs less, in minor units."""
     about = await _about(session, event.listing_id)
+    if not about["available"]:
+        return  # it was taken down meanwhile: nobody else may hear anything of it
     data = {**about, "before": event.before, "after": event.after}
     await fanout.begin(session, event.listing_id, "listing.price_dropped", data, [event.seller_id])
 

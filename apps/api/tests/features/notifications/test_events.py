@@ -206,6 +206,18 @@ class TestFavouriters:
         assert [one["event"] for one in heard] == ["listing.price_dropped"]
         assert (heard[0]["data"]["before"], heard[0]["data"]["after"]) == (5000, 4500)
 
+    async def test_hear_nothing_of_what_was_taken_down_meanwhile(
+        self, people: People, deals: Deals, runtime: Runtime, run_jobs: RunJobs
+    ) -> None:
+        seller = await people.new()
+        item = await deals.item(seller)
+        fan = await self.fan(people, item)
+        async with runtime.unit_of_work() as session:
+            publish(session, PriceDropped(UUID(item), UUID(seller.id), 5000, 4500))
+        assert (await seller.post(f"/listings/{item}/unpublish")).status_code == 200
+        await run_jobs()
+        assert await told(fan) == []
+
     async def test_in_batches_that_may_be_run_again(
         self,
         people: People,
