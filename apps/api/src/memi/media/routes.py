@@ -23,7 +23,7 @@ from memi.media.local_store import CHUNK_BYTES, LocalStore, PublicFile, read_chu
 from memi.media.schemas import UploadCreate, UploadRead, UploadTicket
 from memi.media.store import store_of
 from memi.platform.dependencies import AnyRequest, App, Caller, Session
-from memi.platform.errors import BodyTooLarge, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.errors import BodyTooLarge, NotAuthenticated, NotFound, RequestTimedOut, ValidationFailed
 from memi.platform.etags import is_unchanged
 from memi.platform.problems import problems
 from memi.platform.request_state import state_of
@@ -60,7 +60,13 @@ async def read_upload(upload_id: FromPath[UUID], caller: Caller, session: Sessio
     tags=["uploads"],
     request_max_body_size=None,  # the exact length is signed, and enforced while the body streams to disk
     responses=problems(
-        BadUploadSignature, UploadUrlExpired, UploadTypeMismatch, UploadLengthMismatch, NotFound, BodyTooLarge
+        BadUploadSignature,
+        UploadUrlExpired,
+        UploadTypeMismatch,
+        UploadLengthMismatch,
+        NotFound,
+        BodyTooLarge,
+        RequestTimedOut,
     ),
 )
 async def put_incoming(token: FromPath[str], request: AnyRequest, app: App) -> None:
@@ -86,6 +92,8 @@ async def _arriving(request: AnyRequest, patience: float) -> AsyncGenerator[byte
             yield await asyncio.wait_for(anext(stream), patience)
         except StopAsyncIteration:
             return
+        except TimeoutError:
+            raise RequestTimedOut from None
         except InternalServerException:
             # The client left in the middle; nobody is there to be told.
             raise UploadLengthMismatch from None

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import httpx
 import pytest
 
 from memi import wiring
+from memi.app import create_litestar
 from memi.platform import clock
+from memi.platform.gateway import Gateway
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
@@ -134,6 +137,25 @@ class TestPut:
         ticket = await announce(owner, photo())
         reply = await client.put(urlsplit(ticket["url"]).path, content=parts(), headers=ticket["headers"])
         assert (reply.status_code, reply.json()["code"]) == (403, "upload_length_mismatch")
+
+    async def test_one_that_stops_coming_is_given_up(self, owner: Person, runtime: Runtime, settings: Settings) -> None:
+        hasty = replace(runtime, settings=settings.model_copy(update={"request_seconds": 0.2}))
+        app = create_litestar(hasty.settings, lambda: wiring.already_open(hasty))
+        before = stored(settings, "tmp")
+
+        async def parts() -> AsyncGenerator[bytes]:
+            yield photo()[:100]
+            await asyncio.sleep(2)
+            yield photo()[100:]
+
+        ticket = await announce(owner, photo())
+        headers = {**ticket["headers"], "Content-Length": str(len(photo()))}
+        async with app.lifespan():
+            transport = httpx.ASGITransport(Gateway(app, hasty.settings))  # pyright: ignore[reportArgumentType]
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                reply = await client.put(ticket["url"], content=parts(), headers=headers)
+        assert (reply.status_code, reply.json()["code"]) == (503, "request_timed_out")
+        assert stored(settings, "tmp") == before
 
     async def test_a_tampered_url(self, owner: Person, client: httpx.AsyncClient, settings: Settings) -> None:
         ticket = await announce(owner, photo())
