@@ -77,7 +77,9 @@ async def read_metrics(
     token = app.settings.metrics_token
     if token is None and app.settings.is_production:
         raise NotFound
-    if token is not None and not hmac.compare_digest(authorization or "", f"Bearer {token.get_secret_value()}"):
+    if token is not None and not hmac.compare_digest(
+        (authorization or "").encode(), f"Bearer {token.get_secret_value()}".encode()
+    ):
         raise NotFound
     await _refresh(app)
     text = await asyncio.to_thread(metrics.render, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
