@@ -64,7 +64,11 @@ class Conversation:
             connection = self._connect(principal)
             await self._attach(connection, id)
             while True:
-                await self._serve_one(connection, await self._next_text())
+                text = await self._next_text()
+                if connection.closing is not None:
+                    await self._until_gone()  # it may not read, but what it says counts no more
+                    return
+                await self._serve_one(connection, text)
         except _Over as over:
             if connection is None and over.code is not None:
                 await self._say({"type": "websocket.close", "code": int(over.code), "reason": ""})

@@ -6,11 +6,14 @@ from typing import Any, Literal
 import msgspec
 
 from memi.platform.errors import AppError, FieldError, MalformedJson, ValidationFailed
+from memi.platform.json_bounds import check_json
 
 SUBPROTOCOL = "memi.v1"
 MAX_FRAME_BYTES = 65_536
 FrameId = str | int | None
 _MAX_ID = 100
+_MAX_DEPTH = 32
+_MAX_DIGITS = 20
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -85,7 +88,10 @@ def refusal(error: AppError, id: FrameId) -> str:
 def read_command(text: str) -> Command:
     """Raises `MalformedFrame` naming everything that is wrong."""
     try:
+        check_json(text.encode(), max_depth=_MAX_DEPTH, max_digits=_MAX_DIGITS)
         frame: Any = _decode(text)
+    except AppError as error:
+        raise MalformedFrame(error) from None
     except (msgspec.DecodeError, RecursionError):
         raise MalformedFrame(MalformedJson("The frame is not valid JSON.")) from None
     if not isinstance(frame, dict):

@@ -6,6 +6,7 @@ import json
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -16,6 +17,7 @@ from memi.platform.settings import Settings
 from support.people import People, Person
 from support.server import ApiProcess, api_processes
 from support.sockets import open_socket, raw_socket
+from support.sql import Sql
 from support.talks import Talks
 
 
@@ -27,6 +29,8 @@ class TestFrames:
             ("[]", "validation_failed"),
             ('{"type": "dance"}', "unknown_command"),
             ('{"type": "subscribe", "data": {}}', "validation_failed"),
+            ('{"type": "chat.send", "data": ' + '{"a":' * 900 + "1" + "}" * 901, "json_too_deep"),
+            ('{"type": "chat.read", "data": {"seq": ' + "9" * 60_000 + "}}", "number_too_long"),
         ],
     )
     async def test_wrong_ones_are_answered_and_the_socket_lives(
@@ -137,3 +141,22 @@ class TestSlowReaders:
                     got += [item["seq"] for item in page["items"]]
                     after = page["next_after_seq"]
             assert got == list(range(2, number + 2))
+
+    async def test_say_nothing_more_once_their_session_ended(
+        self, database_urls: EmbeddedUrls, settings: Settings, talks: Talks, sql: Sql
+    ) -> None:
+        talk = await talks.new()
+        async with (
+            api_processes(database_urls, settings, 1, socket_queue=1000) as (api,),
+            reading_nothing(api, talk.seller) as slow,
+        ):
+            for _ in range(420):  # the close has to wait behind them
+                await talk.say(talk.buyer, "\N{COAT}" * 4000)
+            await talk.seller.post("/auth/logout", {"refresh_token": talk.seller.refresh_token})
+            await asyncio.sleep(2)
+            send = {"type": "chat.send", "data": {"chat_id": talk.id, "body": "Still here"}}
+            await slow.send(json.dumps(send))
+            await asyncio.sleep(1)
+            said = await sql.value("SELECT count(*) FROM messages WHERE sender_id = $1", UUID(talk.seller.id))
+            assert said == 0
+            slow.transport.abort()
