@@ -23,6 +23,8 @@ from memi.search.statements import NEAREST, PAGE, Shape, cards
 from memi.users import service as users
 
 _MAX_PLANS = 2048
+_MAX_KEPT_QUERY = 1024
+"""Bytes: a front end's queries are short, and what strangers make up must not fill the memory."""
 _FEW = 5
 """Fewer results than this, and it is asked whether a word was misspelled."""
 Row = Any
@@ -55,9 +57,10 @@ class Browser:
         plan = self._plans.get(query_string)
         if plan is None:
             plan = read_listing_query(query_string.decode("latin-1"), snapshot)
-            if len(self._plans) >= _MAX_PLANS:
-                self._plans.clear()
-            self._plans[query_string] = plan
+            if len(query_string) <= _MAX_KEPT_QUERY:
+                if len(self._plans) >= _MAX_PLANS:
+                    self._plans.clear()
+                self._plans[query_string] = plan
         return await self._page(plan, viewer)
 
     async def of_seller(self, seller_id: UUID, query_string: bytes, viewer: UUID | None) -> bytes | None:

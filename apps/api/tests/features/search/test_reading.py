@@ -8,6 +8,7 @@ import pytest
 
 from memi.listings import service as listings
 from memi.platform.runtime import Runtime
+from memi.search.service import Browser
 from memi.users import service as users
 from support.items import make_listing
 from support.people import People, Person
@@ -152,6 +153,12 @@ class TestSellerListings:
 
 
 class TestShapes:
+    async def test_padded_queries_are_not_kept(self, client: httpx.AsyncClient, runtime: Runtime) -> None:
+        kept = runtime.adapters.get(Browser)._plans
+        for padding in (100, 5000):
+            assert (await client.get(f"/api/v1/listings?q={'+' * padding}palto")).status_code == 200
+        assert sorted(len(query) for query in kept if query.endswith(b"palto")) == [107]
+
     async def test_card(self, client: httpx.AsyncClient, people: People, sql: Sql) -> None:
         seller = await people.new()
         made = await make_listing(seller, sql, brand="ZARA", color="RED", city="BAKU", size="M")
