@@ -317,3 +317,11 @@ class TestUnitOfWork:
         await gateway(scope, receive, send)
         assert sent[0]["status"] == 400
         assert await notes(sql, "gone") == 0
+
+
+async def test_a_made_up_method_makes_no_metric_of_its_own(client: httpx.AsyncClient) -> None:
+    reply = await client.request("BREW", "/api/v1/listings")
+    assert reply.status_code == 405
+    exposed = (await client.get("/metrics")).text
+    assert 'method="other"' in exposed
+    assert "BREW" not in exposed

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
 from sqlalchemy.exc import DBAPIError
 
 from memi.platform import metrics
@@ -25,6 +26,7 @@ from memi.platform.unit_of_work import OpenUnit
 log = structlog.get_logger("memi.access")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}").fullmatch
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 _TRIES = 4  # the first, and at most three more after a conflict
 
 Headers = list[tuple[bytes, bytes]]
@@ -61,6 +63,7 @@ class Gateway:
         self._log = settings.access_log
         self._process_id = secrets.token_hex(12)
         self._counter = itertools.count(1)
+        self._histograms: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,7 +77,12 @@ class Gateway:
     def finish(self, scope: Any, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
         method: str = scope["method"]
-        metrics.REQUESTS.labels(method, scope.get("path_template") or "unmatched", str(status)).observe(seconds)
+        # Anybody may make a method up; the labels of a metric stay few.
+        key = (method if method in _METHODS else "other", scope.get("path_template") or "unmatched", status)
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = self._histograms[key] = metrics.REQUESTS.labels(key[0], key[1], str(status))
+        histogram.observe(seconds)
         if self._log == "all" or (self._log == "writes" and (method not in _SAFE_METHODS or status >= 500)):
             principal = scope["memi"].principal
             log.info(
