@@ -16,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from memi import wiring
 from memi.app import create_app
 from memi.cli.errors import CommandFailed
+from memi.cli.http_protocol import BoundedHttp
 from memi.cli.parentage import follow_parent
 from memi.platform.logging import configure_logging
 from memi.platform.runtime import Runtime
@@ -34,6 +35,7 @@ def create() -> ASGIApp:
     follow_parent(parent.pid if parent is not None else None)
     settings = load_settings()
     configure_logging(settings)
+    BoundedHttp.bound(settings)
     if settings.database_url is None:
         raise ConfigurationError(f"{_DATABASE}: a server process needs one")
     url = settings.database_url.get_secret_value()
@@ -61,7 +63,7 @@ def run_server(settings: Settings, database_url: str, listener: socket.socket) -
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=_SOCKET_FRAME_BYTES,
         ws_per_message_deflate=False,

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(32, ge=4, le=200)
     max_number_digits: int = Field(20, ge=16, le=400)
     request_seconds: float = Field(30.0, gt=0, le=600)
+    max_header_bytes: int = Field(65_536, ge=8192)
+    header_seconds: float = Field(15.0, gt=0, le=600)
     upload_max_bytes: int = Field(15_000_000, ge=1024)
     upload_max_pixels: int = Field(50_000_000, ge=1)
     upload_orphan_hours: float = Field(24, gt=0, le=24 * 30)
