@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, EmailStr, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
 
 from memi.platform.validation import RequestModel
 from memi.users.schemas import CityCode, Locale, Name, UserRead
@@ -18,7 +18,14 @@ def _password(value: SecretStr) -> SecretStr:
     return value
 
 
-Email = Annotated[EmailStr, Field(max_length=254)]
+def _bare(value: object) -> object:
+    """The address alone: pydantic would also take `Name <address>`, with which nobody could sign in."""
+    if isinstance(value, str) and "<" in value:
+        raise ValueError("bad_format: Must be an email address alone.")
+    return value
+
+
+Email = Annotated[EmailStr, Field(max_length=254), BeforeValidator(_bare)]
 NewPassword = Annotated[SecretStr, AfterValidator(_password)]
 RefreshTokenText = Annotated[str, Field(min_length=20, max_length=200)]
 

@@ -11,8 +11,8 @@ from memi.listings.schemas import ListingStub
 from memi.platform.validation import RequestModel
 
 MAX_SEQ = 2**63 - 1
-PAGE = 50
-MAX_PAGE = 200
+PAGE = 24
+MAX_PAGE = 100
 
 
 Body = Annotated[str, Field(min_length=1, max_length=4000)]

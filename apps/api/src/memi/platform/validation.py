@@ -1,5 +1,6 @@
 """Requests: pydantic models that refuse what they do not know, and their errors as field pointers in our own words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -98,10 +99,16 @@ class _Defaults(dict[str, Any]):
         return key
 
 
+# Control characters but for tab and line ends, and those that override the direction of text around them.
+_GARBLING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]").search
+
+
 def _unstorable(value: object, location: tuple[str | int, ...] = ()) -> list[FieldError]:
-    """Texts that the database cannot hold: it has no NUL."""
+    """Texts that the database cannot hold (it has no NUL) or that would garble how others see a page."""
     if isinstance(value, str):
-        return [FieldError(pointer(location), "bad_format", "Must not contain the NUL character.")] * ("\0" in value)
+        if _GARBLING(value):
+            return [FieldError(pointer(location), "bad_format", "Must not contain control characters.")]
+        return []
     parts: Any = ()
     if isinstance(value, dict):
         parts = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from memi.platform.runtime import Runtime
 from support.people import PASSWORD, People
@@ -48,6 +49,16 @@ class TestRegister:
             ("/nickname", "unknown_field"),
             ("/city", "wrong_type"),
         }
+
+    async def test_an_address_comes_without_a_name(self, client: httpx.AsyncClient) -> None:
+        reply = await client.post("/api/v1/auth/register", json=_registration(email="Leyla <leyla@example.com>"))
+        assert reply.status_code == 422
+        assert reply.json()["errors"][0]["pointer"] == "/email"
+
+    @pytest.mark.parametrize("name", ["Ley\u202ela", "Ley\x07la", "Ley\x00la"])
+    async def test_a_name_cannot_garble_a_page(self, client: httpx.AsyncClient, name: str) -> None:
+        reply = await client.post("/api/v1/auth/register", json=_registration(name=name))
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/name")
 
     async def test_an_unknown_city_is_refused_and_nothing_is_made(self, client: httpx.AsyncClient, sql: Sql) -> None:
         body = _registration(city="ATLANTIS")
