@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any]
 else:
     Connection = asyncpg.Connection
+# SQLSTATE classes after which a server says no more: lost connections, shutdowns and crashes, broken internals.
+_GOODBYES = ("08", "57P", "58", "XX")
 Connect = Callable[[], Awaitable["Connection"]]
 
 
@@ -56,9 +58,12 @@ class HotPool:
         connection = self._take() or await self._acquire()
         try:
             rows = await connection.fetch(sql, *arguments)
-        except asyncpg.PostgresError:
-            # The server answered: the statement failed, the connection is in order unless it said goodbye.
-            self._give_back(connection)
+        except asyncpg.PostgresError as error:
+            # The server answered: the statement failed and the connection is in order, unless that was a goodbye.
+            if str(getattr(error, "sqlstate", "")).startswith(_GOODBYES):
+                self._discard(connection)
+            else:
+                self._give_back(connection)
             raise
         except BaseException:
             # Cancelled or broken in the middle: nobody can say what this connection would read next.
