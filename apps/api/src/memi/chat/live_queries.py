@@ -24,7 +24,7 @@ SELECT now() AS at, c.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
     UNION ALL
     SELECT {_STATE} FROM chats WHERE seller_id = $1 AND last_message_at > now() - make_interval(secs => $2)
 ) AS c ON true
-"""  # noqa: S608
+"""  # noqa: S608  # only our own column lists
 _MOVED = f"""
 SELECT now() AS at, c.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
     SELECT {_STATE}, last_message_at FROM chats
@@ -32,7 +32,7 @@ SELECT now() AS at, c.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
         AND (buyer_id IN (SELECT unnest($3::uuid[])) OR seller_id IN (SELECT unnest($3::uuid[])))
     ORDER BY last_message_at LIMIT $4
 ) AS c ON true
-"""  # noqa: S608
+"""  # noqa: S608  # only our own column lists
 _SEQ_BEFORE = """
 SELECT t.place, coalesce((
     SELECT m.seq FROM messages m WHERE m.chat_id = t.chat_id AND m.created_at < t.before ORDER BY m.seq DESC LIMIT 1
@@ -43,11 +43,11 @@ _AFTER = f"""
 SELECT {_MESSAGE} FROM unnest($1::uuid[], $2::bigint[]) AS t(chat_id, seq) CROSS JOIN LATERAL (
     SELECT * FROM messages n WHERE n.chat_id = t.chat_id AND n.seq > t.seq ORDER BY n.seq LIMIT $3
 ) AS m ORDER BY m.chat_id, m.seq
-"""  # noqa: S608
+"""  # noqa: S608  # only our own column lists
 _BESIDES = f"""
 SELECT {_MESSAGE} FROM messages m
 WHERE m.chat_id = $1 AND m.seq > $2 AND NOT (m.seq > $3 AND m.seq <= $4) ORDER BY m.seq LIMIT $5
-"""  # noqa: S608
+"""  # noqa: S608  # only our own column lists
 _OPEN = """
 SELECT CASE WHEN buyer_id = $2 THEN seller_id ELSE buyer_id END AS other_id,
     buyer_blocked_at IS NOT NULL OR seller_blocked_at IS NOT NULL AS blocked

@@ -29,7 +29,7 @@ def draw_picture(seed: int, *, category: str, color_hex: str, width: int = 1500,
     The same arguments give the same bytes. `width` and `height` in pixels; 3:4 fits best.
     Raises `ValueError` for a colour that is not `#rrggbb`.
     """
-    chance = random.Random(f"{seed}:{category}")  # noqa: S311 pictures are no secret
+    chance = random.Random(f"{seed}:{category}")  # noqa: S311  # pictures are no secret
     shape = SILHOUETTES[chance.choice(shapes_for(category))]
     # Drawn at half the size, a quarter of the work; the doubling gives the slight softness of a lens, and grain of two
     # pixels looks more like a sensor's than noise in every single one.
