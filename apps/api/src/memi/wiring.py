@@ -98,6 +98,7 @@ MODELS: list[str] = [
     "platform.job_queue",
     "users.models",
     "auth.models",
+    "auth.oauth_models",
     "catalog.models",
     "media.models",
     "audit.models",
@@ -107,6 +108,7 @@ MODELS: list[str] = [
     "chat.models",
     "reservations.models",
     "notifications.models",
+    "privacy.models",
 ]
 """Modules that define tables."""
 

@@ -6,6 +6,7 @@ Every key is documented in `.env.example`; an unknown or malformed key stops the
 import os
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     web_url: str | None = None
     web_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
 
     database_url: SecretStr | None = None
     migrator_database_url: SecretStr | None = None
@@ -50,8 +52,34 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(900, ge=60, le=3600)
     refresh_token_days: int = Field(30, ge=1, le=365)
     refresh_grace_seconds: int = Field(10, ge=0, le=60)
+    session_days: int = Field(180, ge=1, le=730)
+    signing_keys: SecretStr | None = None
+    signing_keys_file: Path | None = None
     password_hash_threads: int = Field(2, ge=1, le=32)
+    password_hash_queue: int = Field(200, ge=1, le=10_000)
     require_verified_email: bool = False
+    require_staff_mfa: bool = False
+    step_up_seconds: int = Field(900, ge=30, le=86_400)
+
+    oauth_redirects: Annotated[tuple[str, ...], NoDecode] = ()
+    google_client_id: str | None = None
+    google_client_secret: SecretStr | None = None
+    google_issuer: str = "https://accounts.google.com"
+    apple_client_id: str | None = None
+    apple_team_id: str | None = None
+    apple_key_id: str | None = None
+    apple_private_key: SecretStr | None = None
+    apple_private_key_file: Path | None = None
+    apple_issuer: str = "https://appleid.apple.com"
+
+    smtp_url: SecretStr | None = None
+    mail_from: str = "memi <no-reply@memi.example>"
+
+    rate_limits: bool = True
+    valkey_url: SecretStr | None = None
+
+    account_undo_days: int = Field(14, ge=1, le=90)
+    export_days: int = Field(7, ge=1, le=30)
 
     currency: str = Field("AZN", pattern="^[A-Z]{3}$")
     listing_days: int = Field(60, ge=1, le=3650)
@@ -88,9 +116,9 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(20, ge=1, le=1000)
     realtime_poll_seconds: float = Field(1.0, ge=0.1, le=60)
 
-    @field_validator("web_origins", mode="before")
+    @field_validator("web_origins", "trusted_proxies", "oauth_redirects", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
@@ -99,20 +127,31 @@ class Settings(BaseSettings):
     def _production_is_strict(self) -> Self:
         if self.env is not Environment.PRODUCTION:
             return self
-        required = {"database_url": self.database_url, "public_url": self.public_url, "web_url": self.web_url}
+        required = {
+            "database_url": self.database_url,
+            "public_url": self.public_url,
+            "web_url": self.web_url,
+            "smtp_url": self.smtp_url,
+        }
         missing = [f"MEMI_{name.upper()}" for name, value in required.items() if not value]
         if not (self.key_ring or self.key_ring_file):
             missing.append("MEMI_KEY_RING or MEMI_KEY_RING_FILE")
         if missing:
             raise ValueError(f"production needs {', '.join(missing)}")
-        if not self.require_verified_email:
-            raise ValueError("production needs MEMI_REQUIRE_VERIFIED_EMAIL=true")
+        for name in ("require_verified_email", "require_staff_mfa", "rate_limits"):
+            if not getattr(self, name):
+                raise ValueError(f"production needs MEMI_{name.upper()}=true")
         return self
 
     @cached_property
     def base_url(self) -> str:
         """Where clients reach the API, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def site_url(self) -> str:
+        """The front end's site, which links in mails lead to, without a trailing slash."""
+        return (self.web_url or self.base_url).rstrip("/")
 
     @property
     def is_production(self) -> bool:

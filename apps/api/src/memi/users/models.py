@@ -12,14 +12,21 @@ from memi.platform.ids import new_id
 
 
 class User(Base):
-    """An account. `epoch` rises when every session must end; `version` with each change people can see."""
+    """An account. `epoch` rises when every session must end; `version` with each change people can see.
+
+    Deleted, it can be had back until `erase_after`; then what is personal is erased and the row stays, nameless.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("cardinality(roles) > 0", name="has_role"),
         Index("uq_users_email", "email", unique=True),
+        CheckConstraint(
+            "(erase_after IS NULL AND erased_at IS NULL) OR deleted_at IS NOT NULL", name="erased_is_deleted"
+        ),
         Index(None, "city"),
+        Index("ix_users_to_erase", "erase_after", postgresql_where="erase_after IS NOT NULL AND erased_at IS NULL"),
         Index(None, "avatar_upload_id"),
         # Staff look people up by a part of the address or name.
         Index(
@@ -45,9 +52,16 @@ class User(Base):
     is_blocked: Mapped[bool] = mapped_column(server_default=text("false"))
     epoch: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    show_city: Mapped[bool] = mapped_column(server_default=text("true"))
+    show_phone: Mapped[bool] = mapped_column(server_default=text("false"))
+    show_last_seen: Mapped[bool] = mapped_column(server_default=text("true"))
+    searchable: Mapped[bool] = mapped_column(server_default=text("true"))
     email_verified_at: Mapped[OptionalTimestamp]
+    last_seen_at: Mapped[OptionalTimestamp]
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[OptionalTimestamp]
+    erase_after: Mapped[OptionalTimestamp]
+    erased_at: Mapped[OptionalTimestamp]
 
 
 class SellerStats(Base):
@@ -63,3 +77,37 @@ class SellerStats(Base):
     active_listing_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     sold_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     reply_minutes: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class UserAddress(Base):
+    """A place to send things to. One of a person's is the default."""
+
+    __tablename__ = "user_addresses"
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index("uq_user_addresses_default", "user_id", unique=True, postgresql_where="is_default"),
+        Index(None, "city"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    label: Mapped[str | None] = mapped_column(Text)
+    recipient: Mapped[str] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
+    line1: Mapped[str] = mapped_column(Text)
+    line2: Mapped[str | None] = mapped_column(Text)
+    city: Mapped[str] = mapped_column(ForeignKey("cities.code"))
+    postal_code: Mapped[str | None] = mapped_column(Text)
+    is_default: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[CreatedAt]
+
+
+class UserBlock(Base):
+    """One person wants nothing to do with another; it holds in both directions."""
+
+    __tablename__ = "user_blocks"
+    __table_args__ = (CheckConstraint("blocker_id <> blocked_id", name="not_oneself"), Index(None, "blocked_id"))
+
+    blocker_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    blocked_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[CreatedAt]
