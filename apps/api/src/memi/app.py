@@ -15,6 +15,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.types import ASGIApp
 
 from memi import wiring
+from memi.auth import routes as auth_routes
 from memi.media import routes as media_routes
 from memi.platform import docs, health
 from memi.platform.dependencies import DEPENDENCIES, refuse_what_is_not_declared
@@ -101,6 +102,7 @@ def openapi_document() -> bytes:
 def _route_handlers() -> list[Any]:
     return [
         Router("/api/v1", route_handlers=list(wiring.ROUTERS)),
+        *auth_routes.public_handlers,
         *media_routes.public_handlers,
         *docs.HANDLERS,
         *health.HANDLERS,

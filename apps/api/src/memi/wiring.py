@@ -10,8 +10,10 @@ from litestar import Router
 from memi.admin import routes as admin_routes
 from memi.auth import handlers as auth_handlers
 from memi.auth import routes as auth_routes
+from memi.auth import session_routes as auth_session_routes
 from memi.auth.passwords import PasswordHasher
-from memi.auth.service import AuthPolicy, SessionChecker
+from memi.auth.policy import AuthPolicy
+from memi.auth.session_check import SessionChecker
 from memi.catalog import routes as catalog_routes
 from memi.catalog import seeding
 from memi.catalog.service import Catalog
@@ -35,6 +37,7 @@ from memi.notifications import live as notifications_live
 from memi.notifications import routes as notifications_routes
 from memi.platform import maintenance
 from memi.platform.adapters import Adapters
+from memi.platform.browser import BrowserCookies
 from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
 from memi.platform.events import EventBus
@@ -43,6 +46,7 @@ from memi.platform.principal import AccessTokens, SessionCheck
 from memi.platform.pubsub import Broker
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
+from memi.platform.signing_keys import PublishedKeys, load_signing_keys
 from memi.platform.unit_of_work import UnitOfWork
 from memi.realtime import routes as realtime_routes
 from memi.realtime.hub import Hub
@@ -59,6 +63,7 @@ from memi.users import routes as users_routes
 
 ROUTERS: list[Router] = [
     auth_routes.router,
+    auth_session_routes.router,
     users_routes.router,
     notifications_routes.router,
     catalog_routes.router,
@@ -165,10 +170,13 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
 
 def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     settings, adapters = runtime.settings, runtime.adapters
-    tokens = AccessTokens(runtime.key_ring, settings.base_url, settings.access_token_seconds)
+    keys = load_signing_keys(settings)
+    tokens = AccessTokens(runtime.key_ring, settings.base_url, settings.access_token_seconds, keys)
     hasher = PasswordHasher(settings.password_hash_threads)
     adapters.set(Settings, settings)
     adapters.set(AccessTokens, tokens)
+    adapters.set(PublishedKeys, PublishedKeys(keys))
+    adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))
     adapters.set(AuthPolicy, AuthPolicy.of(settings, tokens))
     adapters.set(PasswordHasher, hasher)
     store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)

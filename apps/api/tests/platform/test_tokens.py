@@ -34,7 +34,7 @@ def tokens(ring: KeyRing, issuer: str = ISSUER) -> AccessTokens:
     return AccessTokens(ring, issuer, 900)
 
 
-def forged(ring: KeyRing, kid: str = "old", algorithm: str = "HS256", **changes: Any) -> str:
+def forged(ring: KeyRing, kid: str = "old", algorithm: str = "HS256", typ: str = "at+jwt", **changes: Any) -> str:
     """A token with the right key and wrong claims; a claim that is None is left out."""
     claims: dict[str, Any] = {
         "sub": str(uuid4()),
@@ -50,7 +50,7 @@ def forged(ring: KeyRing, kid: str = "old", algorithm: str = "HS256", **changes:
     claims = {name: value for name, value in claims.items() if value is not None}
     key = ring.derive("access-token", kid) or b"x" * 32
     with warnings.catch_warnings(action="ignore"):  # the library warns that our key is short for HS512
-        return jwt.encode(claims, "" if algorithm == "none" else key, algorithm, headers={"kid": kid})
+        return jwt.encode(claims, "" if algorithm == "none" else key, algorithm, headers={"kid": kid, "typ": typ})
 
 
 class TestAccessTokens:
@@ -81,6 +81,7 @@ class TestAccessTokens:
             {"roles": None},
             {"roles": ["KING"]},
             {"kid": "unknown"},
+            {"typ": "JWT"},
             {"algorithm": "none"},
             {"algorithm": "HS512"},
         ],

@@ -1,23 +1,32 @@
 """Every statement of the auth feature."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth.models import AuthSession, RefreshToken
+from memi.auth.models import AuthSession, RefreshToken, TotpFactor
 from memi.platform.hot_pool import HotStatement
 from memi.users.models import User
 from memi.users.queries import stands
 
+CsrfCheck = Callable[[UUID], None]
+"""Raises `CsrfFailed` unless the call was meant for this session."""
+
+
+def _stands() -> ColumnElement[bool]:
+    return and_(AuthSession.revoked_at.is_(None), AuthSession.expires_at > func.now())
+
+
 STANDING_SESSION = HotStatement(
-    select(User.roles)
+    select(User.roles, AuthSession.authenticated_at, AuthSession.mfa_at)
     .join(AuthSession, AuthSession.user_id == User.id)
     .where(
         AuthSession.id == bindparam("session_id"),
         AuthSession.user_id == bindparam("user_id"),
-        AuthSession.revoked_at.is_(None),
+        _stands(),
         AuthSession.epoch == User.epoch,
         stands(),
     )
@@ -43,8 +52,10 @@ async def database_now(session: AsyncSession) -> datetime:
     return (await session.execute(select(func.now()))).scalar_one()
 
 
-async def revoke(session: AsyncSession, user_id: UUID, session_id: UUID | None, because: str) -> list[UUID]:
-    """End one session of a person, or all; returns the ids of those that ended now."""
+async def revoke(
+    session: AsyncSession, user_id: UUID, session_id: UUID | None, because: str, *, keep: UUID | None = None
+) -> list[UUID]:
+    """End one session of a person, or all but `keep`; returns the ids of those that ended now."""
     statement = (
         update(AuthSession)
         .where(AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None))
@@ -53,4 +64,51 @@ async def revoke(session: AsyncSession, user_id: UUID, session_id: UUID | None, 
     )
     if session_id is not None:
         statement = statement.where(AuthSession.id == session_id)
+    if keep is not None:
+        statement = statement.where(AuthSession.id != keep)
     return list((await session.scalars(statement)).all())
+
+
+async def revoke_beyond(session: AsyncSession, user_id: UUID, most: int) -> list[UUID]:
+    """End the sessions of a person that were used longest ago, so that `most` stay; returns those that ended."""
+    surplus = (
+        select(AuthSession.id)
+        .where(AuthSession.user_id == user_id, _stands())
+        .order_by(AuthSession.last_seen_at.desc(), AuthSession.id.desc())
+        .offset(most)
+    )
+    statement = (
+        update(AuthSession)
+        .where(AuthSession.id.in_(surplus))
+        .values(revoked_at=func.now(), revoked_because="too_many_sessions")
+        .returning(AuthSession.id)
+    )
+    return list((await session.scalars(statement)).all())
+
+
+async def standing_sessions(
+    session: AsyncSession, user_id: UUID, before: UUID | None, limit: int
+) -> Sequence[AuthSession]:
+    """A person's sessions that stand, newest first; ids are time-ordered."""
+    statement = (
+        select(AuthSession)
+        .join(User, User.id == AuthSession.user_id)
+        .where(AuthSession.user_id == user_id, _stands(), AuthSession.epoch == User.epoch)
+        .order_by(AuthSession.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(AuthSession.id < before)
+    return (await session.scalars(statement)).all()
+
+
+async def has_second_factor(session: AsyncSession, user_id: UUID) -> bool:
+    """Whether the account has a confirmed authenticator app."""
+    statement = select(TotpFactor.user_id).where(TotpFactor.user_id == user_id, TotpFactor.confirmed_at.is_not(None))
+    return await session.scalar(statement) is not None
+
+
+async def prune_sessions(session: AsyncSession, days: int) -> None:
+    """Forget sessions, with their tokens, that ended `days` ago."""
+    past = func.now() - func.make_interval(0, 0, 0, days)
+    await session.execute(delete(AuthSession).where(or_(AuthSession.expires_at < past, AuthSession.revoked_at < past)))

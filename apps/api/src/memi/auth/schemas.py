@@ -1,6 +1,8 @@
 """Shapes of signing up, in and out."""
 
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
@@ -25,6 +27,8 @@ def _bare(value: object) -> object:
     return value
 
 
+Transport = Literal["token", "cookie"]
+"""Whether a session's tokens travel in bodies and headers, or in cookies that scripts cannot read."""
 Email = Annotated[EmailStr, Field(max_length=254), BeforeValidator(_bare)]
 NewPassword = Annotated[SecretStr, AfterValidator(_password)]
 RefreshTokenText = Annotated[str, Field(min_length=20, max_length=200)]
@@ -44,7 +48,7 @@ class Registration(RequestModel):
     name: Name
     city: CityCode | None = None
     locale: Locale = "az"
-    transport: Literal["token"] = "token"
+    transport: Transport = "token"
 
 
 class Login(RequestModel):
@@ -54,7 +58,7 @@ class Login(RequestModel):
 
     email: Annotated[str, Field(min_length=3, max_length=254)]
     password: SecretStr
-    transport: Literal["token"] = "token"
+    transport: Transport = "token"
 
 
 class RefreshRequest(RequestModel):
@@ -63,6 +67,11 @@ class RefreshRequest(RequestModel):
     )
 
     refresh_token: RefreshTokenText
+
+
+class SessionQuery(RequestModel):
+    limit: Annotated[int, Field(ge=1, le=100)] = 24
+    cursor: Annotated[str, Field(max_length=500)] | None = None
 
 
 class TokenReply(msgspec.Struct):
@@ -76,3 +85,43 @@ class TokenReply(msgspec.Struct):
 
 class SignedIn(TokenReply):
     user: UserRead
+
+
+class BrowserSignedIn(msgspec.Struct):
+    """The tokens are in cookies; `csrf_token` goes with every unsafe call, in `X-CSRF-Token`."""
+
+    user: UserRead
+    expires_in: int
+    csrf_token: str
+
+
+class BrowserRefreshed(msgspec.Struct):
+    expires_in: int
+    csrf_token: str
+
+
+class MfaRequired(msgspec.Struct):
+    """The first factor was right. Send `mfa_token` and a code to `/auth/mfa/verify` within `expires_in` seconds."""
+
+    mfa_required: bool
+    mfa_token: str
+    expires_in: int
+    methods: list[str]
+
+
+class CsrfToken(msgspec.Struct):
+    csrf_token: str
+
+
+class SessionRead(msgspec.Struct):
+    """A sign-in: `device` is what the client called itself, `current` marks the one that asks."""
+
+    id: UUID
+    device: str | None
+    ip: str | None
+    transport: str
+    current: bool
+    second_factor: bool
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime

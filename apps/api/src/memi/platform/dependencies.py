@@ -14,8 +14,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import PathParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from memi.platform.browser import BrowserCookies
 from memi.platform.errors import (
     FieldError,
+    MfaEnrolmentRequired,
     NotAuthenticated,
     PermissionDenied,
     StaleVersion,
@@ -25,8 +27,7 @@ from memi.platform.errors import (
 from memi.platform.json_bounds import check_json
 from memi.platform.permissions import Permission
 from memi.platform.principal import AccessTokens, Principal, SessionCheck
-from memi.platform.ready_reply import header_of
-from memi.platform.request_state import state_of
+from memi.platform.request_state import RequestState, state_of
 from memi.platform.runtime import Runtime
 from memi.platform.validation import RequestModel, parse_query, pointer
 
@@ -45,8 +46,11 @@ Id = Annotated[UUID, PathParameter()]
 
 QUERY_MODEL = "query_model"
 REQUIRES_CALLER = "caller"
+ENROLMENT = "enrolment"
+"""In the `opt` of a route that is open to staff who have yet to get their second factor."""
 READS_VIEWER = "viewer"
 """In the `opt` of a route that reads the caller's token, if any, without asking for `Viewer`."""
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _VERSION = re.compile(r"[0-9]{1,10}").fullmatch
 
 
@@ -69,14 +73,40 @@ def principal_of(connection: Connection | AnyRequest) -> Principal | None:
     """Read the token, once per request; raises `InvalidToken` for a bad one, None for none."""
     state = state_of(connection.scope)
     if state.principal is None:
-        header = header_of(connection.scope, b"authorization")
-        if header is None:
-            return None
-        scheme, _, token = header.decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise NotAuthenticated("Use `Authorization: Bearer <access token>`.")
-        state.principal = runtime_of(connection).adapters.get(AccessTokens).read(token.strip())
+        authorization = cookies = None
+        for name, value in connection.scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"cookie":
+                cookies = value if cookies is None else cookies + b"; " + value
+        if authorization is not None:
+            state.principal = runtime_of(connection).adapters.get(AccessTokens).read(bearer_of(authorization))
+        elif cookies is not None:
+            state.principal = _principal_of_browser(connection, state, cookies)
     return state.principal
+
+
+def bearer_of(authorization: bytes) -> str:
+    """The token of an Authorization header; raises `NotAuthenticated` when it is of another kind."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticated("Use `Authorization: Bearer <access token>`.")
+    return token.strip()
+
+
+def _principal_of_browser(connection: Connection | AnyRequest, state: RequestState, cookies: bytes) -> Principal | None:
+    """Who a browser's cookie names; what changes something must prove that a page of ours meant it."""
+    adapters = runtime_of(connection).adapters
+    browser = adapters.get(BrowserCookies)
+    token = browser.access_of(cookies)
+    if token is None:
+        return None
+    principal = adapters.get(AccessTokens).read(token)
+    scope: Any = connection.scope
+    if scope["method"] not in _SAFE_METHODS:
+        browser.require_csrf(scope, principal.session_id)
+    state.by_cookie = True
+    return principal
 
 
 async def checked_principal(connection: Connection | AnyRequest) -> Principal:
@@ -90,6 +120,11 @@ async def checked_principal(connection: Connection | AnyRequest) -> Principal:
         principal = state.principal = await check.check(principal)
         state.checked = True
     return principal
+
+
+def _may_act(principal: Principal, handler: BaseRouteHandler) -> None:
+    if principal.may_only_enrol and not handler.opt.get(ENROLMENT):
+        raise MfaEnrolmentRequired
 
 
 async def provide_caller(request: AnyRequest) -> Principal:
@@ -161,7 +196,7 @@ async def refuse_what_is_not_declared(request: AnyRequest) -> None:
     """Before each request: who is not signed in hears that first, then unknown parameters and bodies out of bounds."""
     handler = request.route_handler
     if asks_for_caller(handler):
-        await checked_principal(request)
+        _may_act(await checked_principal(request), handler)
     if request.scope["query_string"] and QUERY_MODEL not in handler.opt and not handler.opt.get("any_query"):
         names = {name for name, _ in parse_qsl(_query(request), keep_blank_values=True)}
         raise ValidationFailed(

@@ -67,6 +67,10 @@ class PermissionDenied(AppError):
     code, status, title = "permission_denied", 403, "Your account may not do this."
 
 
+class MfaEnrolmentRequired(AppError):
+    code, status, title = "mfa_enrolment_required", 403, "Staff need a second factor; enrol one first."
+
+
 class MalformedJson(AppError):
     code, status, title = "malformed_json", 400, "The body is not valid JSON."
 

@@ -249,6 +249,7 @@ class _Exchange:
         present = {name for name, _ in headers}
         headers.append((b"x-request-id", self._state.request_id.encode()))
         headers.extend(self._gateway.fixed_headers)
+        headers.extend(self._state.headers)
         headers.extend(item for item in _DEFAULTS if item[0] not in present)
         if not message.get("more_body") and b"content-encoding" not in present:
             headers, message = compress(headers, message, self._accepts)

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from memi.platform.settings import ConfigurationError, Settings
+
+_NONCE_BYTES = 12
+
+
+class Unsealable(Exception):
+    """What was to be unsealed is damaged, was sealed for something else, or its key has left the ring."""
 
 
 class KeyRing:
@@ -22,6 +31,8 @@ class KeyRing:
         short = [kid for kid, secret in keys.items() if len(secret) < 32]
         if short:
             raise ConfigurationError(f"key ring: {', '.join(short)} must be at least 32 bytes, base64")
+        if any(not 0 < len(kid.encode()) < 256 for kid in keys):
+            raise ConfigurationError("key ring: a key id has 1 to 255 bytes")
         self._keys = dict(keys)
         self.active = next(iter(self._keys))
 
@@ -36,6 +47,29 @@ class KeyRing:
     def signing_key(self, purpose: str) -> bytes:
         """The active key's 32 bytes for `purpose`."""
         return hmac.digest(self._keys[self.active], b"memi/" + purpose.encode(), hashlib.sha256)
+
+    def seal(self, purpose: str, plain: bytes) -> bytes:
+        """Encrypt for `purpose` with the active key, whose id goes along (AES-256-GCM)."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        kid = self.active.encode()
+        sealed = AESGCM(self.signing_key(f"seal/{purpose}")).encrypt(nonce, plain, purpose.encode())
+        return bytes([len(kid)]) + kid + nonce + sealed
+
+    def unseal(self, purpose: str, sealed: bytes) -> bytes:
+        """What was sealed for `purpose` by any key still in the ring; raises `Unsealable`."""
+        size = 1 + (sealed[0] if sealed else 0)
+        key = self.derive(f"seal/{purpose}", sealed[1:size].decode(errors="replace") or "-")
+        nonce, body = sealed[size : size + _NONCE_BYTES], sealed[size + _NONCE_BYTES :]
+        if key is None or len(nonce) < _NONCE_BYTES:
+            raise Unsealable
+        try:
+            return AESGCM(key).decrypt(nonce, body, purpose.encode())
+        except InvalidTag:
+            raise Unsealable from None
+
+    def sealed_by(self, sealed: bytes) -> str:
+        """The id of the key that sealed it."""
+        return sealed[1 : 1 + sealed[0]].decode(errors="replace") if sealed else ""
 
     @property
     def kids(self) -> tuple[str, ...]:

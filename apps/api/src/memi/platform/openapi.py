@@ -15,13 +15,29 @@ _DEFAULT_ERROR = {
     "description": "Any other error, as a problem document.",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_SECURITY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-memi_access",
+        "description": "Set by a sign-in with `transport: cookie`; scripts cannot read it. On http://localhost its "
+        "name has no `__Host-`.",
+    },
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "What `GET /auth/csrf` says; goes with every unsafe call that is signed in by cookie.",
+    },
+}
 
 
 def build_document(app: Litestar) -> bytes:
     """The finished document, JSON."""
     document: Json = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True)
     schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
-    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    document["components"]["securitySchemes"] = _SECURITY
     for path, method, handler in _operations(app):
         operation: Json | None = document["paths"].get(path, {}).get(method)
         if operation is None:
@@ -31,9 +47,9 @@ def build_document(app: Litestar) -> bytes:
         _add_body(operation, handler, schemas)
         names = handler.parsed_fn_signature.parameters
         if asks_for_caller(handler):
-            operation["security"] = [{"bearer": []}]
+            operation["security"] = [{"bearer": []}, {"cookie": []} if method == "get" else {"cookie": [], "csrf": []}]
         elif "viewer" in names or handler.opt.get(READS_VIEWER):
-            operation["security"] = [{}, {"bearer": []}]
+            operation["security"] = [{}, {"bearer": []}, {"cookie": []}]
         operation["responses"].pop("400", None)
         operation["responses"].setdefault("default", _DEFAULT_ERROR)
     return msgspec.json.format(msgspec.json.encode(document), indent=1)

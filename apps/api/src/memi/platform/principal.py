@@ -1,9 +1,9 @@
 """Who is calling: read from a stateless access token, and checked against the account where it matters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import jwt
@@ -12,8 +12,10 @@ from memi.platform.errors import InvalidToken
 from memi.platform.ids import new_id
 from memi.platform.keyring import KeyRing
 from memi.platform.permissions import ROLE_PERMISSIONS, Permission, Role
+from memi.platform.signing_keys import SigningKey
 
-ALGORITHM = "HS256"
+SHARED = "HS256"
+TYPE = "at+jwt"
 AUDIENCE = "memi"
 _PURPOSE = "access-token"
 _REMEMBERED = 10_000
@@ -27,6 +29,10 @@ class Principal:
     session_id: UUID
     roles: frozenset[Role]
     expires_at: datetime
+    may_only_enrol: bool = False
+    """Staff without the second factor that they need: everything but getting one is closed to them."""
+    authenticated_at: datetime | None = None
+    """When they last proved who they are; None until the session was checked."""
 
     def may(self, permission: Permission) -> bool:
         return any(permission in ROLE_PERMISSIONS[role] for role in self.roles)
@@ -41,13 +47,26 @@ class SessionCheck(Protocol):
 
 
 class AccessTokens:
-    """Issues and reads access tokens: HS256, key id in the header, so that keys rotate."""
+    """Issues and reads access tokens, key id in the header, so that keys rotate.
 
-    def __init__(self, key_ring: KeyRing, issuer: str, lifetime_seconds: int) -> None:
+    Signed by the first of `signing_keys`, or with none by the key ring (HS256); verified by every key of both. A key
+    decides the algorithm, never the token.
+    """
+
+    def __init__(
+        self, key_ring: KeyRing, issuer: str, lifetime_seconds: int, signing_keys: Sequence[SigningKey] = ()
+    ) -> None:
         self._issuer = issuer
         self._lifetime = timedelta(seconds=lifetime_seconds)
-        self._kid = key_ring.active
-        self._keys: dict[str, bytes] = {kid: key_ring.derive(_PURPOSE, kid) or b"" for kid in key_ring.kids}
+        self._keys: dict[str, tuple[str, Any]] = {
+            kid: (SHARED, key_ring.derive(_PURPOSE, kid)) for kid in key_ring.kids
+        }
+        self._keys.update({key.kid: (key.algorithm, key.public) for key in signing_keys})
+        if signing_keys:
+            first = signing_keys[0]
+            self._kid, self._algorithm, self._key = first.kid, first.algorithm, cast("Any", first.private)
+        else:
+            self._kid, self._algorithm, self._key = key_ring.active, SHARED, key_ring.signing_key(_PURPOSE)
         self._options: Any = {
             "require": ["sub", "sid", "exp", "iat", "iss", "aud", "jti"],
             "enforce_minimum_key_length": True,
@@ -69,7 +88,7 @@ class AccessTokens:
             "aud": AUDIENCE,
             "jti": new_id().hex,
         }
-        token = self._encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
+        token = self._encode(claims, self._key, self._algorithm, headers={"kid": self._kid, "typ": TYPE})
         return token, int(self._lifetime.total_seconds())
 
     def read(self, token: str) -> Principal:
@@ -91,12 +110,13 @@ class AccessTokens:
 
     def _verify(self, token: str) -> Principal:
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            key = self._keys.get(str(kid))
-            if key is None:
+            header = jwt.get_unverified_header(token)
+            known = self._keys.get(str(header.get("kid")))
+            if known is None or header.get("typ") != TYPE:
                 raise InvalidToken
+            algorithm, key = known
             claims: dict[str, Any] = self._decode(
-                token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=self._issuer
+                token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=self._issuer
             )
             return Principal(
                 UUID(claims["sub"]),

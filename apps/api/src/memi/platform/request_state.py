@@ -1,7 +1,7 @@
 """What the gateway knows of a request, kept in its ASGI scope."""
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from memi.platform.principal import Principal
@@ -25,6 +25,10 @@ class RequestState:
     streamed: bool = False
     """The body goes through as it comes: it is not kept, so the request cannot be run again."""
     time_limit: TimeLimit | None = None
+    by_cookie: bool = False
+    """Who calls was read from a cookie, which a browser sends whoever wrote the page."""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    """What the gateway adds to the reply's headers."""
 
     def stream_body(self, seconds: float) -> None:
         """Take a large body without keeping it, and give it `seconds` to arrive; call before reading any of it."""

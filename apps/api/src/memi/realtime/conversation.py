@@ -8,7 +8,7 @@ import msgspec
 from litestar.exceptions import WebSocketException
 from pydantic import ConfigDict, Field
 
-from memi.platform.errors import AppError, NotAuthenticated
+from memi.platform.errors import AppError, MfaEnrolmentRequired, NotAuthenticated
 from memi.platform.principal import Principal
 from memi.platform.problems import to_app_error
 from memi.platform.request_state import RequestState
@@ -56,11 +56,11 @@ class Conversation:
         self._receive = receive
         self._send = send
 
-    async def run(self, authorization: str | None) -> None:
-        """Serve until either side ends it."""
+    async def run(self, authorization: str | None, cookie_token: str | None = None) -> None:
+        """Serve until either side ends it; who brought neither header nor cookie signs in with its first frame."""
         connection: Connection | None = None
         try:
-            principal, id = await self._sign_in(authorization)
+            principal, id = await self._sign_in(authorization, cookie_token)
             connection = self._connect(principal)
             await self._attach(connection, id)
             while True:
@@ -83,7 +83,7 @@ class Conversation:
                 self._hub.detach(connection)
                 await connection.finish()
 
-    async def _sign_in(self, authorization: str | None) -> tuple[Principal, FrameId]:
+    async def _sign_in(self, authorization: str | None, cookie_token: str | None) -> tuple[Principal, FrameId]:
         id: FrameId = None
         try:
             if authorization is not None:
@@ -91,6 +91,8 @@ class Conversation:
                 if scheme.lower() != "bearer":
                     raise NotAuthenticated("Use `Authorization: Bearer <access token>`.")
                 return await self._principal(token.strip()), None
+            if cookie_token is not None:
+                return await self._principal(cookie_token), None
             async with asyncio.timeout(self._hub.settings.socket_auth_seconds):
                 command = frames.read_command(await self._next_text())
                 id = command.id
@@ -106,7 +108,10 @@ class Conversation:
         raise _Over(CloseCode.NOT_AUTHENTICATED)
 
     async def _principal(self, token: str) -> Principal:
-        return await self._hub.check.check(self._hub.tokens.read(token))
+        principal = await self._hub.check.check(self._hub.tokens.read(token))
+        if principal.may_only_enrol:
+            raise MfaEnrolmentRequired
+        return principal
 
     def _connect(self, principal: Principal) -> Connection:
         settings = self._hub.settings

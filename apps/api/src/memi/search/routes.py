@@ -24,7 +24,7 @@ from memi.search.schemas import ListingCards, ListingFilter, ListingPageRead, Se
 from memi.search.service import Browser
 
 AnyRequest = Request[Any, Any, State]
-_VARY = (b"vary", b"Authorization, Accept-Encoding")
+_VARY = (b"vary", b"Authorization, Cookie, Accept-Encoding")
 _PUBLIC: Headers = [(b"cache-control", b"public, max-age=5, stale-while-revalidate=30"), _VARY]
 _PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
 

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from memi.auth import service as auth
+from memi.auth import sessions as auth
 from memi.platform import clock
 from memi.platform.permissions import Role
 from memi.platform.principal import AccessTokens

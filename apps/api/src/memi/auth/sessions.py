@@ -1,0 +1,167 @@
+"""Sessions: opened by a sign-in, kept by rotating refresh tokens, ended by their owner, time or suspicion."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.auth import queries
+from memi.auth.device import Device
+from memi.auth.models import AuthSession, RefreshToken
+from memi.auth.policy import SESSIONS_PER_USER, AuthPolicy
+from memi.auth.schemas import SessionRead, Transport
+from memi.auth.tokens import hash_token, new_refresh_token
+from memi.platform.cursors import CursorSigner, Page
+from memi.platform.errors import NotFound
+from memi.platform.events import publish
+from memi.platform.ids import new_id
+from memi.platform.permissions import Role
+from memi.users.events import SessionsEnded
+from memi.users.models import User
+
+_SCOPE = "auth.sessions"
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """New tokens of a session, for its transport to carry."""
+
+    session_id: UUID
+    transport: Transport
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    refresh_days: int
+
+
+async def open_session(
+    session: AsyncSession, policy: AuthPolicy, user: User, device: Device, transport: Transport, *, mfa: bool = False
+) -> Issued:
+    """Sign an account in whose owner has been proved; `mfa` says that a second factor was shown."""
+    now = await queries.database_now(session)
+    opened = AuthSession(
+        id=new_id(),
+        user_id=user.id,
+        epoch=user.epoch,
+        transport=transport,
+        user_agent=device.user_agent,
+        ip=device.ip,
+        mfa_at=now if mfa else None,
+        expires_at=now + timedelta(days=policy.session_days),
+    )
+    session.add(opened)
+    await session.flush()
+    for ended in await queries.revoke_beyond(session, user.id, SESSIONS_PER_USER):
+        publish(session, SessionsEnded(user.id, ended))
+    return await _issue(session, policy, opened, user, now)
+
+
+async def refresh(
+    session: AsyncSession, policy: AuthPolicy, token: str, transport: Transport, csrf: queries.CsrfCheck | None
+) -> Issued | Literal["invalid", "reused"]:
+    """Rotate a refresh token that came by `transport`, which must be the session's own.
+
+    "reused" has revoked the whole family, which the caller must commit before refusing. Raises `CsrfFailed`.
+    """
+    found = await queries.lock_token(session, hash_token(token))
+    if found is None:
+        return "invalid"
+    row, opened, user = found
+    if csrf is not None:
+        csrf(opened.id)
+    now = await queries.database_now(session)
+    if not _stands(opened, user, now) or row.expires_at <= now or opened.transport != transport:
+        return "invalid"
+    if row.rotated_at is not None:
+        # A parallel retry of the same client gets one sibling; anything else is somebody with a stolen token.
+        if row.siblings > 0 or now - row.rotated_at > timedelta(seconds=policy.grace_seconds):
+            await end_sessions(session, user.id, opened.id, "refresh_token_reused")
+            return "reused"
+        row.siblings += 1
+    else:
+        row.rotated_at = now
+    opened.last_seen_at = now
+    return await _issue(session, policy, opened, user, now)
+
+
+def _stands(opened: AuthSession, user: User, now: datetime) -> bool:
+    return (
+        opened.revoked_at is None
+        and opened.expires_at > now
+        and opened.epoch == user.epoch
+        and not user.is_blocked
+        and user.deleted_at is None
+    )
+
+
+async def end_sessions(session: AsyncSession, user_id: UUID, session_id: UUID | None, because: str) -> bool:
+    """Revoke one session of a person, or all of them; whether any ended now."""
+    if not await queries.revoke(session, user_id, session_id, because):
+        return False
+    publish(session, SessionsEnded(user_id, session_id))
+    return True
+
+
+async def end_others(session: AsyncSession, user_id: UUID, keep: UUID, because: str) -> None:
+    """Revoke every session of a person but one."""
+    for ended in await queries.revoke(session, user_id, None, because, keep=keep):
+        publish(session, SessionsEnded(user_id, ended))
+
+
+async def end_one(session: AsyncSession, user_id: UUID, session_id: UUID) -> None:
+    """Revoke a session of one's own; raises `NotFound` when there is no such session that stands."""
+    if not await end_sessions(session, user_id, session_id, "revoked_by_owner"):
+        raise NotFound
+
+
+async def logout_by_token(session: AsyncSession, token: str, csrf: queries.CsrfCheck | None) -> None:
+    """End the session of a refresh token; an unknown one is nothing to end. Raises `CsrfFailed`."""
+    found = await queries.lock_token(session, hash_token(token))
+    if found is None:
+        return
+    if csrf is not None:
+        csrf(found[1].id)
+    await end_sessions(session, found[1].user_id, found[1].id, "logout")
+
+
+async def list_sessions(
+    session: AsyncSession, cursors: CursorSigner, user_id: UUID, current: UUID, *, cursor: str | None, limit: int
+) -> Page[SessionRead]:
+    """A person's sessions that stand, the newest first."""
+    before = None
+    if cursor is not None:
+        (value,) = cursors.decode(_SCOPE, cursor, (UUID,))
+        assert isinstance(value, UUID)
+        before = value
+    found = await queries.standing_sessions(session, user_id, before, limit + 1)
+    items = [
+        SessionRead(
+            id=item.id,
+            device=item.user_agent,
+            ip=item.ip,
+            transport=item.transport,
+            current=item.id == current,
+            second_factor=item.mfa_at is not None,
+            created_at=item.created_at,
+            last_seen_at=item.last_seen_at,
+            expires_at=item.expires_at,
+        )
+        for item in found[:limit]
+    ]
+    return Page(items, cursors.encode(_SCOPE, items[-1].id) if len(found) > limit else None)
+
+
+async def _issue(session: AsyncSession, policy: AuthPolicy, opened: AuthSession, user: User, now: datetime) -> Issued:
+    refresh_token = new_refresh_token()
+    session.add(
+        RefreshToken(
+            session_id=opened.id,
+            token_hash=hash_token(refresh_token),
+            expires_at=min(now + timedelta(days=policy.refresh_days), opened.expires_at),
+        )
+    )
+    roles = frozenset(Role(role) for role in user.roles)
+    access_token, expires_in = policy.tokens.issue(user.id, opened.id, roles, now)
+    transport: Transport = "cookie" if opened.transport == "cookie" else "token"
+    return Issued(opened.id, transport, access_token, expires_in, refresh_token, policy.refresh_days)

@@ -1,0 +1,84 @@
+"""Signing up and in: who it is gets proved here, then a session is opened or a second factor asked for."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.auth import queries
+from memi.auth.device import Device
+from memi.auth.errors import AccountBlocked, InvalidCredentials
+from memi.auth.models import MfaChallenge
+from memi.auth.passwords import PasswordHasher
+from memi.auth.policy import AuthPolicy
+from memi.auth.schemas import Login, MfaRequired, Registration, Transport
+from memi.auth.sessions import Issued, open_session
+from memi.auth.tokens import hash_token, new_refresh_token
+from memi.platform.adapters import Adapters
+from memi.platform.runtime import Runtime
+from memi.users import service as users
+from memi.users.models import User
+from memi.users.schemas import UserRead
+
+CHALLENGE_SECONDS = 300
+Entered = tuple[UserRead, Issued]
+"""Who is signed in now, and with what."""
+
+
+async def register(
+    session: AsyncSession, policy: AuthPolicy, data: Registration, password_hash: str, device: Device
+) -> Entered:
+    """Make an account and sign it in; raises `EmailTaken`."""
+    user = await users.create(
+        session, email=data.email, name=data.name, password_hash=password_hash, city=data.city, locale=data.locale
+    )
+    return users.to_read(user), await open_session(session, policy, user, device, data.transport)
+
+
+async def login(runtime: Runtime, session: AsyncSession, data: Login, device: Device) -> Entered | MfaRequired:
+    """Sign in; raises `InvalidCredentials`, after the same work whether the address is known or not.
+
+    Nothing is open while the password is verified, and `session` is not used before: that takes long, and a crowd
+    signing in would keep every connection from everybody else.
+    """
+    async with runtime.unit_of_work() as looking_up:
+        seen = await users.find_by_email(looking_up, data.email)
+    stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
+    matches, better_hash = await runtime.adapters.get(PasswordHasher).verify(data.password.get_secret_value(), stored)
+    if seen is None or not matches:
+        raise InvalidCredentials
+    user = await users.find_by_email(session, data.email)
+    if user is None or user.deleted_at is not None or user.epoch != seen.epoch:
+        raise InvalidCredentials  # what was verified was taken back meanwhile
+    if better_hash is not None and user.password_hash == stored:
+        await users.set_password_hash(session, user.id, better_hash)
+    return await first_factor_proved(session, runtime.adapters, user, device, data.transport)
+
+
+async def first_factor_proved(
+    session: AsyncSession, adapters: Adapters, user: User, device: Device, transport: Transport
+) -> Entered | MfaRequired:
+    """Go on from a password or provider that was right: signed in, or asked for the second factor that is set up.
+
+    Raises `AccountBlocked`.
+    """
+    if user.is_blocked:
+        raise AccountBlocked
+    if await queries.has_second_factor(session, user.id):
+        return await _challenge(session, user, transport)
+    opened = await open_session(session, adapters.get(AuthPolicy), user, device, transport)
+    return users.to_read(user), opened
+
+
+async def _challenge(session: AsyncSession, user: User, transport: Transport) -> MfaRequired:
+    token = new_refresh_token()
+    now = await queries.database_now(session)
+    session.add(
+        MfaChallenge(
+            token_hash=hash_token(token),
+            user_id=user.id,
+            epoch=user.epoch,
+            transport=transport,
+            expires_at=now + timedelta(seconds=CHALLENGE_SECONDS),
+        )
+    )
+    return MfaRequired(True, token, CHALLENGE_SECONDS, ["totp", "recovery_code"])
