@@ -233,7 +233,7 @@ async def _for_inbox(
             InboxChat(
                 **_seen(mine),
                 listing=stubs[mine.chat.listing_id],
-                other=ChatPerson(other.id, other.name, other.avatar_url),
+                other=ChatPerson(other.id, other.shown_name, other.shown_avatar_url),
                 last_message=to_read(message) if message is not None else None,
             )
         )

@@ -1,4 +1,6 @@
-"""Reactions: a seller is blocked or renamed, a picture is finished."""
+"""Reactions: a seller is blocked, deleted or renamed, a picture is finished."""
+
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,19 +11,33 @@ from memi.listings.lifecycle import Actor
 from memi.listings.moves import move
 from memi.media.events import UploadReady, UploadRejected
 from memi.platform.events import durable, in_transaction, publish
-from memi.users.events import UserBlocked, UserChanged, UserUnblocked
+from memi.users.events import UserBlocked, UserChanged, UserDeleted, UserRestored, UserUnblocked
 
 
 @in_transaction(UserBlocked)
 async def release_and_hide(event: UserBlocked, session: AsyncSession) -> None:
     """A blocked seller keeps nothing reserved, and nothing of theirs is shown."""
-    for listing in await queries.lock_reserved_of(session, event.user_id):
+    await _release_and_hide(session, event.user_id)
+
+
+@in_transaction(UserDeleted)
+async def release_and_hide_deleted(event: UserDeleted, session: AsyncSession) -> None:
+    await _release_and_hide(session, event.user_id)
+
+
+async def _release_and_hide(session: AsyncSession, seller_id: UUID) -> None:
+    for listing in await queries.lock_reserved_of(session, seller_id):
         await move(session, listing, "unreserve", Actor.SYSTEM)
-    await announce(session, event.user_id)
+    await announce(session, seller_id)
 
 
 @in_transaction(UserUnblocked)
 async def show_again(event: UserUnblocked, session: AsyncSession) -> None:
+    await announce(session, event.user_id)
+
+
+@in_transaction(UserRestored)
+async def show_restored(event: UserRestored, session: AsyncSession) -> None:
     await announce(session, event.user_id)
 
 

@@ -65,7 +65,7 @@ async def render(
                 for image, upload in pictures.get(listing.id, [])
                 if every or upload.status == READY
             ],
-            seller=Seller(seller.id, seller.name, seller.avatar_url),
+            seller=Seller(seller.id, seller.shown_name, seller.shown_avatar_url),
             favorite_count=favorites,
             view_count=views,
             version=listing.version,

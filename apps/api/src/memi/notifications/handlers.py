@@ -34,7 +34,7 @@ async def tell_recipient(event: MessageSent, session: AsyncSession) -> None:
         "chat_id": str(event.chat_id),
         "message_id": str(event.message_id),
         "sender_id": str(event.sender_id),
-        "sender_name": people[event.sender_id].name,
+        "sender_name": people[event.sender_id].shown_name,
         **await _about(session, sender.chat.listing_id),
     }
     await service.notify(session, sender.other_id, "MESSAGE", "message.created", data, f"message:{event.message_id}")
@@ -57,7 +57,7 @@ async def tell_other_side(event: ReservationChanged, session: AsyncSession) -> N
             user_id,
             "RESERVATION",
             f"reservation.{event.change}",
-            {**data, "other_name": other.name if other else None},
+            {**data, "other_name": other.shown_name if other else None},
             f"reservation:{event.reservation_id}:{event.change}",
         )
 
@@ -70,7 +70,7 @@ def recipients(event: ReservationChanged) -> list[UUID]:
         return [event.buyer_id]
     if event.reason == "lapsed":
         return [event.buyer_id, event.seller_id]
-    return [event.seller_id if event.reason == "buyer_blocked" else event.buyer_id]
+    return [event.seller_id if event.reason in ("buyer_blocked", "buyer_deleted") else event.buyer_id]
 
 
 @durable(ListingMoved)

@@ -7,7 +7,7 @@ from uuid import UUID
 Change = Literal["requested", "accepted", "rejected", "cancelled", "completed", "expired"]
 Reason = Literal[
     "lapsed", "unreserved", "sold", "unpublished", "deleted", "removed", "listing_expired", "buyer_blocked",
-    "seller_blocked",
+    "seller_blocked", "buyer_deleted", "seller_deleted",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What listings' moves and blocks do to reservations, and the system lines of what nobody in particular did."""
+"""What listings' moves, blocks and deletions do to reservations, and the system lines of what nobody in particular did."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -7,7 +7,7 @@ from memi.platform.events import durable, in_transaction
 from memi.reservations import queries, service
 from memi.reservations.events import Reason, ReservationChanged
 from memi.reservations.lifecycle import Status
-from memi.users.events import UserBlocked
+from memi.users.events import UserBlocked, UserDeleted
 
 _CLOSES: dict[Move, Reason] = {
     "unpublish": "unpublished",
@@ -37,7 +37,12 @@ async def follow_listing(event: ListingMoved, session: AsyncSession) -> None:
 
 @in_transaction(UserBlocked)
 async def close_reservations(event: UserBlocked, session: AsyncSession) -> None:
-    await service.close_of_user(session, event.user_id)
+    await service.close_of_user(session, event.user_id, "blocked")
+
+
+@in_transaction(UserDeleted)
+async def close_reservations_of_deleted(event: UserDeleted, session: AsyncSession) -> None:
+    await service.close_of_user(session, event.user_id, "deleted")
 
 
 @durable(ReservationChanged)

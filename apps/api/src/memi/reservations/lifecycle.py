@@ -53,7 +53,9 @@ TABLE: tuple[Transition, ...] = (
     ),
     Transition((_S.ACCEPTED,), _S.COMPLETED, "complete", (Side.SELLER,), "the listing is SOLD, other requests close"),
     Transition(OPEN, _S.EXPIRED, "expire", (Side.CLOCK,), "nobody acted in time; a hold ends"),
-    Transition(OPEN, _S.CANCELLED, "close", (Side.LISTING,), "the listing went away, or one of the two was blocked"),
+    Transition(
+        OPEN, _S.CANCELLED, "close", (Side.LISTING,), "the listing went away, or one of the two was blocked or left"
+    ),
     Transition((_S.ACCEPTED,), _S.COMPLETED, "sell", (Side.LISTING,), "the seller marked the listing as sold"),
 )
 

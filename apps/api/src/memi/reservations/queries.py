@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Select, case, func, or_, select, tuple_, union_all, update
@@ -14,6 +14,10 @@ from memi.reservations.models import Reservation
 from memi.reservations.schemas import Role
 from memi.users.models import User
 from memi.users.queries import stands
+
+
+Fate = Literal["blocked", "deleted"]
+"""What happened to a person whose reservations end."""
 
 
 class Ended(NamedTuple):
@@ -149,9 +153,9 @@ async def accepted_of(session: AsyncSession, user_id: UUID) -> Sequence[tuple[UU
     return [(row[0], row[1]) for row in await session.execute(statement)]
 
 
-async def end_of_user(session: AsyncSession, user_id: UUID) -> list[Ended]:
-    """Cancel every open reservation of a blocked person, on both sides."""
-    because = case((Reservation.buyer_id == user_id, "buyer_blocked"), else_="seller_blocked")
+async def end_of_user(session: AsyncSession, user_id: UUID, what: Fate) -> list[Ended]:
+    """Cancel every open reservation of a blocked or deleted person, on both sides."""
+    because = case((Reservation.buyer_id == user_id, f"buyer_{what}"), else_=f"seller_{what}")
     statement = update(Reservation).where(
         or_(Reservation.buyer_id == user_id, Reservation.seller_id == user_id), Reservation.status.in_(OPEN)
     )

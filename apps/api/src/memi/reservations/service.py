@@ -143,14 +143,14 @@ async def post_line(session: AsyncSession, event: ReservationChanged) -> None:
     await chats.post_system(session, event.chat_id, f"reservation.{event.change}")
 
 
-async def close_of_user(session: AsyncSession, user_id: UUID) -> None:
-    """A blocked person's reservations end on both sides, and with them the holds they had."""
+async def close_of_user(session: AsyncSession, user_id: UUID, what: queries.Fate) -> None:
+    """A blocked or deleted person's reservations end on both sides, and with them the holds they had."""
     locked = {
         listing_id: await listings.lock(session, listing_id)
         for listing_id in await queries.open_listings_of(session, user_id)
     }
     held = await queries.accepted_of(session, user_id)
-    await tell_ended(session, await queries.end_of_user(session, user_id))
+    await tell_ended(session, await queries.end_of_user(session, user_id, what))
     for listing_id, reservation_id in held:
         await listings.release(session, locked[listing_id], reference_id=reservation_id)
 
@@ -183,7 +183,7 @@ async def render(session: AsyncSession, reservations: Sequence[Reservation]) -> 
     stubs = await listings.stubs(session, [item.listing_id for item in reservations])
     ids = {user_id for item in reservations for user_id in (item.buyer_id, item.seller_id)}
     people = {
-        user.id: Party(user.id, user.name, user.avatar_url)
+        user.id: Party(user.id, user.shown_name, user.shown_avatar_url)
         for user in (await users.get_many(session, sorted(ids))).values()
     }
     return [

@@ -30,7 +30,7 @@ async def project(session: AsyncSession, listing_ids: Sequence[UUID]) -> None:
 
 
 async def set_standing(session: AsyncSession, seller_id: UUID, *, stands: bool) -> None:
-    """Hide everything of a blocked seller, or show it again."""
+    """Hide everything of a blocked or deleted seller, or show it again."""
     await queries.set_standing(session, seller_id, stands=stands)
 
 

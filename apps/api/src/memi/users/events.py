@@ -24,6 +24,27 @@ class UserUnblocked:
 
 
 @dataclass(frozen=True)
+class UserDeleted:
+    """The account is gone for everybody; for some days it can be had back. Its sessions are over."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
+class UserRestored:
+    """A deleted account is back as it was. It may still be blocked."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
+class UserErased:
+    """What was personal of a deleted account is gone for good; the row stays, nameless."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
 class SessionsEnded:
     """Sessions of a person were revoked; `session_id` None means all of them."""
 

@@ -11,6 +11,9 @@ from memi.platform.database import Base
 from memi.platform.ids import new_id
 
 
+DELETED_NAME = "Deleted user"
+
+
 class User(Base):
     """An account. `epoch` rises when every session must end; `version` with each change people can see.
 
@@ -62,6 +65,15 @@ class User(Base):
     deleted_at: Mapped[OptionalTimestamp]
     erase_after: Mapped[OptionalTimestamp]
     erased_at: Mapped[OptionalTimestamp]
+
+    @property
+    def shown_name(self) -> str:
+        """The name others see beside what the person left: a deleted account has none, also while it can come back."""
+        return self.name if self.deleted_at is None else DELETED_NAME
+
+    @property
+    def shown_avatar_url(self) -> str | None:
+        return self.avatar_url if self.deleted_at is None else None
 
 
 class SellerStats(Base):
