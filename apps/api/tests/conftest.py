@@ -93,6 +93,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, database_urls: EmbeddedUr
         data_dir=tmp_path_factory.mktemp("data"),
         database_url=database_urls.app,  # pyright: ignore[reportArgumentType]
         access_log="none",
+        rate_limits=False,
         job_poll_seconds=0.2,
         realtime_poll_seconds=0.3,
     )

@@ -66,6 +66,8 @@ def _free_port() -> int:
 def _start(urls: EmbeddedUrls, like: Settings, **settings: object) -> ApiProcess:
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMI_")}
+    settings = {"rate_limits": "off", **settings}  # all tests come from one address
+    environment["MEMI_RATE_LIMITS"] = "off"  # unless the test is about them
     environment.update({f"MEMI_{name.upper()}": str(value) for name, value in settings.items()})
     environment.update(
         MEMI_ENV="test",
