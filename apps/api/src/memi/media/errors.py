@@ -21,3 +21,11 @@ class UploadTypeMismatch(AppError):
 
 class UploadLengthMismatch(AppError):
     code, status, title = "upload_length_mismatch", 403, "The Content-Length is not the one this URL was made for."
+
+
+class BadDownloadSignature(AppError):
+    code, status, title = "invalid_download_signature", 403, "This download URL was not given by this service."
+
+
+class DownloadUrlExpired(AppError):
+    code, status, title = "download_url_expired", 403, "This download URL has expired; ask for a new one."

@@ -1,14 +1,10 @@
-"""The object store of a single machine: files in a folder, presigned PUTs that this service itself takes.
+"""The object store of a single machine: files in a folder, presigned PUTs and GETs that this service itself serves.
 
 Every write goes to a temporary file and is renamed into place, so an object is whole or absent, and replacing one
 leaves earlier copies and open readers alone. File work runs in threads, in chunks, so memory stays constant.
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import os
 import re
 import secrets
@@ -22,26 +18,22 @@ from typing import BinaryIO
 
 import msgspec
 
-from memi.media.errors import BadUploadSignature, UploadLengthMismatch, UploadUrlExpired
+from memi.media.errors import (
+    BadDownloadSignature,
+    BadUploadSignature,
+    DownloadUrlExpired,
+    UploadLengthMismatch,
+    UploadUrlExpired,
+)
 from memi.media.store import Area, PresignedPut
+from memi.media.url_signing import GetGrant, PutGrant, UrlSigner, is_over, until
 from memi.platform import clock
 from memi.platform.errors import BodyTooLarge
 from memi.platform.keyring import KeyRing
 
 CHUNK_BYTES = 256 * 1024
-_PURPOSE = "media.put"
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}(\.[a-z0-9]{2,5})?")
 _TYPES = {".webp": "image/webp", ".avif": "image/avif"}
-
-
-class PutGrant(msgspec.Struct, frozen=True, array_like=True):
-    """What a presigned URL allows: exactly this, until `expires` (seconds since 1970)."""
-
-    key: str
-    content_type: str
-    size: int
-    expires: float
-    kid: str
 
 
 class PublicFile(msgspec.Struct, frozen=True):
@@ -57,7 +49,8 @@ class LocalStore:
 
     def __init__(self, root: Path, key_ring: KeyRing, base_url: str, public_base: str | None = None) -> None:
         self._root = root
-        self._key_ring = key_ring
+        self._puts = UrlSigner(key_ring, "media.put", PutGrant)
+        self._gets = UrlSigner(key_ring, "media.get", GetGrant)
         self._base_url = base_url
         self._public_base = (public_base or f"{base_url}/media/public").rstrip("/")
         self._temporary = root / "tmp"
@@ -65,27 +58,31 @@ class LocalStore:
 
     def presign_put(self, key: str, content_type: str, size: int, expires: timedelta) -> PresignedPut:
         self._path(key)
-        until = clock.now() + expires
-        grant = PutGrant(key, content_type, size, until.timestamp(), self._key_ring.active)
-        body = msgspec.json.encode(grant)
-        signature = hmac.digest(self._key_ring.signing_key(_PURPOSE), body, hashlib.sha256)
-        token = base64.urlsafe_b64encode(signature + body).rstrip(b"=").decode()
-        url = f"{self._base_url}/media/incoming/{token}"
-        return PresignedPut("PUT", url, {"Content-Type": content_type}, until)
+        end = clock.now() + expires
+        token = self._puts.sign(PutGrant(key, content_type, size, end.timestamp(), self._puts.kid))
+        return PresignedPut("PUT", f"{self._base_url}/media/incoming/{token}", {"Content-Type": content_type}, end)
 
     def read_grant(self, token: str) -> PutGrant:
         """What a URL of `presign_put` allows; raises `BadUploadSignature` or `UploadUrlExpired`."""
-        try:
-            raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            signature, body = raw[:32], raw[32:]
-            grant = msgspec.json.decode(body, type=PutGrant)
-        except (binascii.Error, ValueError, msgspec.MsgspecError):
-            raise BadUploadSignature from None
-        key = self._key_ring.derive(_PURPOSE, grant.kid)
-        if key is None or not hmac.compare_digest(signature, hmac.digest(key, body, hashlib.sha256)):
+        grant = self._puts.read(token)
+        if grant is None:
             raise BadUploadSignature
-        if clock.now().timestamp() >= grant.expires:
+        if is_over(grant):
             raise UploadUrlExpired
+        return grant
+
+    def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
+        self._path(key)
+        token = self._gets.sign(GetGrant(key, filename, content_type, until(expires), self._gets.kid))
+        return f"{self._base_url}/media/private/{token}"
+
+    def read_download(self, token: str) -> GetGrant:
+        """What a URL of `presign_get` allows; raises `BadDownloadSignature` or `DownloadUrlExpired`."""
+        grant = self._gets.read(token)
+        if grant is None:
+            raise BadDownloadSignature
+        if is_over(grant):
+            raise DownloadUrlExpired
         return grant
 
     def public_url(self, key: str) -> str:
@@ -127,6 +124,11 @@ class LocalStore:
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await asyncio.to_thread(self._write, self._path(key), lambda file: file.write(data))
+
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        await asyncio.to_thread(
+            self._write, self._path(key), lambda target: shutil.copyfileobj(file, target, CHUNK_BYTES)
+        )
 
     async def copy(self, source: str, target: str) -> None:
         await asyncio.to_thread(self._copy, self._path(source), self._path(target))

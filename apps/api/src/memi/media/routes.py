@@ -13,7 +13,9 @@ from litestar.types import ControllerRouterHandler
 
 from memi.media import service
 from memi.media.errors import (
+    BadDownloadSignature,
     BadUploadSignature,
+    DownloadUrlExpired,
     UploadLengthMismatch,
     UploadNotReceived,
     UploadTypeMismatch,
@@ -30,6 +32,8 @@ from memi.platform.request_state import state_of
 from memi.platform.runtime import Runtime
 
 _IfNoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match")]
+_DOWNLOAD_SECONDS = 900
+"""For somebody's whole data over a phone's network."""
 
 
 @post("/uploads", responses=problems(NotAuthenticated, ValidationFailed))
@@ -99,6 +103,30 @@ async def _arriving(request: AnyRequest, patience: float) -> AsyncGenerator[byte
             raise UploadLengthMismatch from None
 
 
+@get(
+    "/media/private/{token:str}",
+    tags=["uploads"],
+    responses=problems(BadDownloadSignature, DownloadUrlExpired, NotFound),
+)
+async def read_private(token: FromPath[str], request: AnyRequest, app: App) -> Stream:
+    """Download a private file by the presigned URL that its owner was given. Needs no sign-in; good for minutes."""
+    store = _local_store(app)
+    grant = store.read_download(token)
+    size = await store.size(grant.key)
+    if size is None:
+        raise NotFound
+    limit = state_of(request.scope).time_limit
+    if limit is not None:
+        limit.extend(_DOWNLOAD_SECONDS)
+    async with store.local_copy(grant.key) as path:
+        headers = {
+            "Content-Length": str(size),
+            "Content-Disposition": f'attachment; filename="{grant.filename}"',
+            "Cache-Control": "private, no-store",
+        }
+        return Stream(read_chunks(path), media_type=grant.content_type, headers=headers)
+
+
 @get("/media/public/{name:str}", tags=["uploads"], include_in_schema=False)
 async def read_public(name: FromPath[str], app: App, if_none_match: _IfNoneMatch = None) -> Response[Any]:
     """A rendition. Its content never changes, so that any cache may keep it for good."""
@@ -135,5 +163,5 @@ def _local_store(app: Runtime) -> LocalStore:
 
 
 router = Router("", route_handlers=[create_upload, complete_upload, read_upload], tags=["uploads"])
-public_handlers: list[ControllerRouterHandler] = [put_incoming, read_public]
+public_handlers: list[ControllerRouterHandler] = [put_incoming, read_private, read_public]
 """Outside `/api/v1`: what a client does with the URLs of the local store."""

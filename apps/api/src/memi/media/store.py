@@ -1,6 +1,7 @@
 """The port of the object store: where files live, and how clients bring them there themselves.
 
-Keys are `<area>/<name>`. Clients put into `incoming` only; `originals` are private; `public` is what anyone may read.
+Keys are `<area>/<name>`. Clients put into `incoming` only; `originals` and `exports` are private; `public` is what
+anyone may read.
 """
 
 import secrets
@@ -9,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -20,6 +21,7 @@ class Area(StrEnum):
     INCOMING = "incoming"
     ORIGINALS = "originals"
     PUBLIC = "public"
+    EXPORTS = "exports"
 
 
 class PresignedPut(msgspec.Struct, frozen=True):
@@ -38,6 +40,10 @@ class ObjectStore(Protocol):
         """A PUT of exactly `size` bytes of `content_type`, good for `expires`."""
         ...
 
+    def presign_get(self, key: str, filename: str, content_type: str, expires: timedelta) -> str:
+        """Where whoever has the URL reads a private object for `expires`, saved as `filename` (plain ASCII)."""
+        ...
+
     def public_url(self, key: str) -> str:
         """Where anyone reads a public object, for good: its content never changes."""
         ...
@@ -52,6 +58,10 @@ class ObjectStore(Protocol):
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object whole; nobody ever sees a part of it."""
+        ...
+
+    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+        """Like `put`, of a file from where it stands to its end, in chunks."""
         ...
 
     async def copy(self, source: str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""What listings' moves, blocks and deletions do to reservations, and the system lines of what nobody in particular did."""
+"""What listings' moves, blocks and deletions do to reservations, and the lines of what nobody in particular did."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
