@@ -185,7 +185,8 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Catalog, catalog)
     adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors))
     adapters.set(SearchEngine, PostgresEngine())  # pyright: ignore[reportAbstractUsage]
-    adapters.set(SessionCheck, SessionChecker(runtime.database.hot))  # pyright: ignore[reportAbstractUsage]
+    checker = SessionChecker(runtime.database.hot, adapters.get(AuthPolicy))
+    adapters.set(SessionCheck, checker)  # pyright: ignore[reportAbstractUsage]
     check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
     adapters.set(Hub, Hub(settings, tokens, check, runtime.broker))
     chat_commands.plug_in(runtime, adapters.get(Hub))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Interval, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.auth.models import AuthSession, RefreshToken, TotpFactor
@@ -21,7 +21,12 @@ def _stands() -> ColumnElement[bool]:
 
 
 STANDING_SESSION = HotStatement(
-    select(User.roles, AuthSession.authenticated_at, AuthSession.mfa_at)
+    select(
+        User.roles,
+        AuthSession.authenticated_at,
+        AuthSession.mfa_at,
+        (AuthSession.authenticated_at > func.now() - bindparam("step_up", type_=Interval())).label("recently_proved"),
+    )
     .join(AuthSession, AuthSession.user_id == User.id)
     .where(
         AuthSession.id == bindparam("session_id"),

@@ -17,7 +17,6 @@ from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import NotFound
 from memi.platform.events import publish
 from memi.platform.ids import new_id
-from memi.platform.permissions import Role
 from memi.users.events import SessionsEnded
 from memi.users.models import User
 
@@ -161,7 +160,7 @@ async def _issue(session: AsyncSession, policy: AuthPolicy, opened: AuthSession,
             expires_at=min(now + timedelta(days=policy.refresh_days), opened.expires_at),
         )
     )
-    roles = frozenset(Role(role) for role in user.roles)
+    roles, _ = policy.roles_of(user.roles, opened.mfa_at)
     access_token, expires_in = policy.tokens.issue(user.id, opened.id, roles, now)
     transport: Transport = "cookie" if opened.transport == "cookie" else "token"
     return Issued(opened.id, transport, access_token, expires_in, refresh_token, policy.refresh_days)

@@ -21,6 +21,7 @@ from memi.platform.errors import (
     NotAuthenticated,
     PermissionDenied,
     StaleVersion,
+    StepUpRequired,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -138,13 +139,22 @@ async def provide_viewer(request: AnyRequest) -> Principal | None:
 def requires(permission: Permission) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
     """A route guard: the caller's present roles grant `permission`, else 403 `permission_denied`."""
 
-    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         principal = await checked_principal(connection)
+        _may_act(principal, handler)
         if not principal.may(permission):
             raise PermissionDenied(f"This needs the permission {permission}.")
 
     guard.permission = permission  # pyright: ignore[reportFunctionMemberAccess]
     return guard
+
+
+async def recently_proved(connection: Connection, handler: BaseRouteHandler) -> None:
+    """A route guard for what a stolen session must not do: who they are was proved lately, else `StepUpRequired`."""
+    principal = await checked_principal(connection)
+    _may_act(principal, handler)
+    if not principal.recently_proved:
+        raise StepUpRequired
 
 
 def query_of(model: type[Q]) -> Provide:

@@ -71,6 +71,10 @@ class MfaEnrolmentRequired(AppError):
     code, status, title = "mfa_enrolment_required", 403, "Staff need a second factor; enrol one first."
 
 
+class StepUpRequired(AppError):
+    code, status, title = "step_up_required", 403, "Prove who you are once more, by `POST /auth/step-up`."
+
+
 class MalformedJson(AppError):
     code, status, title = "malformed_json", 400, "The body is not valid JSON."
 

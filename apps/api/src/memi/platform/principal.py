@@ -33,6 +33,8 @@ class Principal:
     """Staff without the second factor that they need: everything but getting one is closed to them."""
     authenticated_at: datetime | None = None
     """When they last proved who they are; None until the session was checked."""
+    recently_proved: bool = False
+    """Whether that was recent enough for what is dangerous, by the database's clock."""
 
     def may(self, permission: Permission) -> bool:
         return any(permission in ROLE_PERMISSIONS[role] for role in self.roles)
