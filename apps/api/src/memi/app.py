@@ -65,7 +65,15 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
         allow_origins=list(settings.web_origins),
         allow_credentials=True,
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-CSRF-Token", "X-Request-ID"],
-        expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
+        expose_headers=[
+            "ETag",
+            "Location",
+            "X-Request-ID",
+            "Retry-After",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Idempotent-Replayed",
+        ],
     )
     app = Litestar(
         route_handlers=_route_handlers(),

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from memi.platform.dependencies import AnyRequest
+from memi.platform.client_address import client_address
+from memi.platform.dependencies import AnyRequest, runtime_of
 
 _LONGEST = 400
 
@@ -16,4 +17,4 @@ class Device:
 def device_of(request: AnyRequest) -> Device:
     """What a request tells of the device it comes from."""
     agent = request.headers.get("user-agent", "")[:_LONGEST]
-    return Device(agent or None, request.client.host if request.client else None)
+    return Device(agent or None, client_address(request.scope, runtime_of(request).settings))

@@ -17,13 +17,14 @@ from memi.auth.schemas import BrowserRefreshed, CsrfToken, Login, RefreshRequest
 from memi.platform.browser import BrowserCookies, CsrfFailed, read_cookies
 from memi.platform.dependencies import ENROLMENT, AnyRequest, App, Caller, Session, runtime_of
 from memi.platform.errors import NotAuthenticated, ValidationFailed
+from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.ready_reply import header_of
 from memi.platform.signing_keys import PublishedKeys
 from memi.users.errors import EmailTaken
 
 
-@post("/auth/register", responses=problems(EmailTaken, ValidationFailed))
+@post("/auth/register", guards=[limited(Limit.REGISTER)], responses=problems(EmailTaken, ValidationFailed))
 async def register(data: JSONBody[Registration], request: AnyRequest, app: App, session: Session) -> Response[Outcome]:
     """Make an account and sign it in."""
     password_hash = await app.adapters.get(PasswordHasher).hash(data.password.get_secret_value())
@@ -32,13 +33,23 @@ async def register(data: JSONBody[Registration], request: AnyRequest, app: App, 
     return signed_in(request, made, 201)
 
 
-@post("/auth/login", status_code=200, responses=problems(InvalidCredentials, AccountBlocked, ValidationFailed))
+@post(
+    "/auth/login",
+    status_code=200,
+    guards=[limited(Limit.LOGIN)],
+    responses=problems(InvalidCredentials, AccountBlocked, ValidationFailed),
+)
 async def login(data: JSONBody[Login], request: AnyRequest, app: App, session: Session) -> Response[Outcome]:
     """Sign in with address and password. An account with a second factor gets a token to show it with instead."""
     return signed_in(request, await signing_in.login(app, session, data, device_of(request)))
 
 
-@post("/auth/refresh", status_code=200, responses=problems(InvalidRefreshToken, CsrfFailed, ValidationFailed))
+@post(
+    "/auth/refresh",
+    status_code=200,
+    guards=[limited(Limit.REFRESH)],
+    responses=problems(InvalidRefreshToken, CsrfFailed, ValidationFailed),
+)
 async def refresh(
     request: AnyRequest, app: App, data: JSONBody[RefreshRequest | None] = None
 ) -> Response[TokenReply | BrowserRefreshed]:

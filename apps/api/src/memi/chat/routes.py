@@ -34,6 +34,7 @@ from memi.platform.dependencies import (
     runtime_of,
 )
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.users.errors import NotVerified
 
@@ -44,6 +45,7 @@ Mine = NamedDependency[ParticipantChat]
 
 @post(
     "/listings/{listing_id:uuid}/chat",
+    guards=[limited(Limit.CHAT_CREATE)],
     responses=problems(
         NotAuthenticated,
         NotFound,
@@ -94,6 +96,7 @@ async def list_messages(chat: Mine, asked: NamedDependency[MessagesQuery], sessi
 
 @post(
     "/chats/{chat_id:uuid}/messages",
+    guards=[limited(Limit.CHAT_SEND)],
     opt={REQUIRES_CALLER: True},
     responses=problems(NotAuthenticated, NotFound, ChatBlocked, NotVerified, ChatClosed, ValidationFailed),
 )

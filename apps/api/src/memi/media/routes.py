@@ -27,6 +27,7 @@ from memi.media.store import store_of
 from memi.platform.dependencies import AnyRequest, App, Caller, Session
 from memi.platform.errors import BodyTooLarge, NotAuthenticated, NotFound, RequestTimedOut, ValidationFailed
 from memi.platform.etags import is_unchanged
+from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.request_state import state_of
 from memi.platform.runtime import Runtime
@@ -36,7 +37,7 @@ _DOWNLOAD_SECONDS = 900
 """For somebody's whole data over a phone's network."""
 
 
-@post("/uploads", responses=problems(NotAuthenticated, ValidationFailed))
+@post("/uploads", guards=[limited(Limit.UPLOAD)], responses=problems(NotAuthenticated, ValidationFailed))
 async def create_upload(data: JSONBody[UploadCreate], caller: Caller, session: Session) -> UploadTicket:
     """Announce a picture; put the file to the URL of the reply, then complete the upload."""
     return await service.create(session, caller.user_id, data)

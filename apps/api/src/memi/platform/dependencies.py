@@ -49,6 +49,8 @@ QUERY_MODEL = "query_model"
 REQUIRES_CALLER = "caller"
 ENROLMENT = "enrolment"
 """In the `opt` of a route that is open to staff who have yet to get their second factor."""
+LIMIT = "limit"
+"""What a guard names that counts calls, and so needs nobody to be signed in."""
 READS_VIEWER = "viewer"
 """In the `opt` of a route that reads the caller's token, if any, without asking for `Viewer`."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -185,7 +187,8 @@ def asks_for_caller(handler: BaseRouteHandler) -> bool:
     known: bool | None = handler.opt.get(REQUIRES_CALLER)
     if known is None:
         guards: list[Any] = handler.resolve_guards()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # half typed
-        known = handler.opt[REQUIRES_CALLER] = bool(guards) or _depends_on_caller(handler)
+        known = any(not hasattr(guard, LIMIT) for guard in guards) or _depends_on_caller(handler)
+        handler.opt[REQUIRES_CALLER] = known
     return known
 
 

@@ -162,7 +162,7 @@ class _Exchange:
                 self._scope = scope
                 if not self._dropped:
                     break
-                self._state = RequestState(self._state.request_id)
+                self._state = RequestState(self._state.request_id, limits=self._state.limits)
                 self._dropped = self._failed = False
                 self._replay, self._recorded = self._recorded, []
                 await asyncio.sleep(0.005 * 2**attempt)

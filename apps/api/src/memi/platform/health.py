@@ -16,6 +16,8 @@ from memi.platform import metrics
 from memi.platform.dependencies import App
 from memi.platform.errors import AppError, NotFound
 from memi.platform.job_queue import queue_depths
+from memi.platform.limits import Limiter
+from memi.platform.limits_valkey import Unreachable
 from memi.platform.runtime import Runtime
 from memi.platform.version import VERSION
 
@@ -44,15 +46,28 @@ async def _database(runtime: Runtime) -> Dependency:
     return Dependency("up", round((time.perf_counter() - started) * 1000, 2))
 
 
+async def _cache(runtime: Runtime) -> Dependency:
+    """Where calls are counted for all processes; while it is away each counts for itself."""
+    shared = runtime.adapters.get(Limiter).shared
+    if shared is None:
+        return Dependency("off", None)
+    try:
+        return Dependency("up", round(await shared.ping(), 2))
+    except Unreachable:
+        return Dependency("down", None, "limits are counted by each process alone")
+
+
 @get("/health", tags=["operations"])
 async def health(app: App) -> Response[Health]:
     """The version and each dependency; 503 when the service cannot serve."""
     dependencies = {
         "database": await _database(app),
         "broker": Dependency("up" if app.broker.connected else "down", None),
+        "cache": await _cache(app),
     }
     up = dependencies["database"].status == "up"
-    status = "down" if not up else "up" if app.broker.connected else "degraded"
+    whole = all(item.status != "down" for item in dependencies.values())
+    status = "down" if not up else "up" if whole else "degraded"
     return Response(Health(status, VERSION, dependencies), status_code=200 if up else 503)
 
 

@@ -18,6 +18,9 @@ OUTBOX_LAG = Gauge(
 SOCKETS = Gauge("memi_sockets", "Open WebSocket connections.", multiprocess_mode="livesum")
 POOL_USED = Gauge("memi_pool_connections", "Database connections in use.", ("pool",), multiprocess_mode="livesum")
 POOL_LIMIT = Gauge("memi_pool_limit", "Database connections allowed.", ("pool",), multiprocess_mode="livesum")
+RATE_LIMITED = Counter("memi_rate_limited_total", "Calls refused by a limit.", ("limit",))
+PASSWORD_HASHES = Counter("memi_password_hashes_total", "Passwords hashed or verified.")
+PASSWORD_QUEUE = Gauge("memi_password_queue", "Passwords being or waiting to be hashed.", multiprocess_mode="livesum")
 
 
 def render(multiprocess_dir: str | None) -> bytes:

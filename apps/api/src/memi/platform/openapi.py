@@ -6,13 +6,22 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from memi.platform.dependencies import QUERY_MODEL, READS_VIEWER, asks_for_caller
+from memi.platform.dependencies import LIMIT, QUERY_MODEL, READS_VIEWER, asks_for_caller
 from memi.platform.problems import MEDIA_TYPE
 from memi.platform.validation import REQUEST_KINDS, RequestModel
 
 Json = dict[str, Any]
 _DEFAULT_ERROR = {
     "description": "Any other error, as a problem document.",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_LIMITED = {
+    "description": "`rate_limited`: Too many of these calls; wait a while.",
+    "headers": {
+        "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+        "RateLimit": {"description": "What remains of each limit: r calls, t seconds.", "schema": {"type": "string"}},
+        "RateLimit-Policy": {"description": "The limits: q calls in w seconds.", "schema": {"type": "string"}},
+    },
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 _SECURITY: Json = {
@@ -50,9 +59,16 @@ def build_document(app: Litestar) -> bytes:
             operation["security"] = [{"bearer": []}, {"cookie": []} if method == "get" else {"cookie": [], "csrf": []}]
         elif "viewer" in names or handler.opt.get(READS_VIEWER):
             operation["security"] = [{}, {"bearer": []}, {"cookie": []}]
+        _add_limit(operation, handler)
         operation["responses"].pop("400", None)
         operation["responses"].setdefault("default", _DEFAULT_ERROR)
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
+
+
+def _add_limit(operation: Json, handler: Any) -> None:
+    """429, on every route that counts its calls."""
+    if any(hasattr(guard, LIMIT) for guard in handler.resolve_guards()):
+        operation["responses"].setdefault("429", _LIMITED)
 
 
 def _operations(app: Litestar) -> list[tuple[str, str, Any]]:

@@ -27,6 +27,8 @@ class RequestState:
     time_limit: TimeLimit | None = None
     by_cookie: bool = False
     """Who calls was read from a cookie, which a browser sends whoever wrote the page."""
+    limits: list[tuple[bytes, bytes]] | None = None
+    """How the caller stands with the limits of this route, once the call was counted; it is counted once."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     """What the gateway adds to the reply's headers."""
 

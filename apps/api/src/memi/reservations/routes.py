@@ -11,6 +11,7 @@ from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import tagged
+from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.reservations import service
 from memi.reservations.errors import (
@@ -36,6 +37,7 @@ async def _reply(session: Session, reservation: Reservation, status_code: int = 
 
 @post(
     "/listings/{listing_id:uuid}/reservations",
+    guards=[limited(Limit.RESERVATION)],
     responses=problems(
         NotAuthenticated,
         NotFound,

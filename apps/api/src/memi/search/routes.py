@@ -1,5 +1,6 @@
 """HTTP: finding and reading listings. The hot routes take the request alone and answer with ready bytes."""
 
+import re
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from memi.platform.dependencies import (
     runtime_of,
 )
 from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
+from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
 from memi.search import service
@@ -24,6 +26,7 @@ from memi.search.schemas import ListingCards, ListingFilter, ListingPageRead, Se
 from memi.search.service import Browser
 
 AnyRequest = Request[Any, Any, State]
+_WORDS = re.compile(rb"(?:^|&)(?:q|%71)=", re.IGNORECASE).search
 _VARY = (b"vary", b"Authorization, Cookie, Accept-Encoding")
 _PUBLIC: Headers = [(b"cache-control", b"public, max-age=5, stale-while-revalidate=30"), _VARY]
 _PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
@@ -35,8 +38,14 @@ def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool) -> ReadyR
     return conditional(request.scope, body, _PUBLIC, b'"%x-%x"' % (len(body), crc32(body)))
 
 
+def _searches(scope: Any) -> bool:
+    """Whether words are asked for, which costs far more than browsing; `q` may be written with its number."""
+    return _WORDS(scope["query_string"]) is not None
+
+
 @get(
     "/listings",
+    guards=[limited(Limit.SEARCH, when=_searches)],
     opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True},
     responses={
         200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
