@@ -42,6 +42,7 @@ from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
 from memi.platform.events import EventBus
 from memi.platform.keyring import load_key_ring
+from memi.platform.limits import Limiter
 from memi.platform.principal import AccessTokens, SessionCheck
 from memi.platform.pubsub import Broker
 from memi.platform.runtime import Runtime
@@ -165,6 +166,7 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         hasher.close()
         await images.aclose()
         await broker.close()
+        await adapters.get(Limiter).aclose()
         await database.close()
 
 
@@ -179,6 +181,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))
     adapters.set(AuthPolicy, AuthPolicy.of(settings, tokens))
     adapters.set(PasswordHasher, hasher)
+    adapters.set(Limiter, Limiter(settings))
     store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)
     adapters.set(ObjectStore, store)  # pyright: ignore[reportAbstractUsage]
     catalog = Catalog(runtime.database.hot, runtime.broker)
