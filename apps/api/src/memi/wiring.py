@@ -9,6 +9,8 @@ from litestar import Router
 
 from memi.admin import routes as admin_routes
 from memi.auth import handlers as auth_handlers
+from memi.auth import mfa_jobs as auth_mfa_jobs
+from memi.auth import mfa_routes as auth_mfa_routes
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
 from memi.auth.passwords import PasswordHasher
@@ -65,6 +67,7 @@ from memi.users import routes as users_routes
 ROUTERS: list[Router] = [
     auth_routes.router,
     auth_session_routes.router,
+    auth_mfa_routes.router,
     users_routes.router,
     notifications_routes.router,
     catalog_routes.router,
@@ -93,6 +96,7 @@ JOBS: list[ModuleType] = [
     maintenance,
     media_disposal,
     media_jobs,
+    auth_mfa_jobs,
     listings_jobs,
     search_jobs,
     reservations_jobs,

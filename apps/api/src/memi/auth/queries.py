@@ -74,6 +74,11 @@ async def revoke(
     return list((await session.scalars(statement)).all())
 
 
+async def carry_over(session: AsyncSession, session_id: UUID, epoch: int) -> None:
+    """Have a session outlive the rise of its account's epoch."""
+    await session.execute(update(AuthSession).where(AuthSession.id == session_id).values(epoch=epoch))
+
+
 async def revoke_beyond(session: AsyncSession, user_id: UUID, most: int) -> list[UUID]:
     """End the sessions of a person that were used longest ago, so that `most` stay; returns those that ended."""
     surplus = (

@@ -1,7 +1,10 @@
 """How an outcome of signing in leaves: tokens in the body, or in cookies that scripts cannot read."""
 
+from datetime import datetime
+
 from litestar import Response
 
+from memi.auth.mfa_schemas import BrowserSteppedUp, SteppedUp
 from memi.auth.schemas import BrowserRefreshed, BrowserSignedIn, MfaRequired, SignedIn, TokenReply
 from memi.auth.sessions import Issued
 from memi.auth.signing_in import Entered
@@ -30,6 +33,13 @@ def refreshed(request: AnyRequest, issued: Issued) -> Response[TokenReply | Brow
     if issued.transport == "cookie":
         return Response(BrowserRefreshed(issued.expires_in, _set_cookies(request, issued)))
     return Response(TokenReply(issued.access_token, "Bearer", issued.expires_in, issued.refresh_token))
+
+
+def stepped_up(request: AnyRequest, issued: Issued, until: datetime) -> Response[SteppedUp | BrowserSteppedUp]:
+    """The reply to a fresh proof: the new tokens, in the transport of the session."""
+    if issued.transport == "cookie":
+        return Response(BrowserSteppedUp(issued.expires_in, _set_cookies(request, issued), until))
+    return Response(SteppedUp(issued.access_token, "Bearer", issued.expires_in, issued.refresh_token, until))
 
 
 def forget_cookies(request: AnyRequest) -> None:

@@ -17,6 +17,7 @@ from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import NotFound
 from memi.platform.events import publish
 from memi.platform.ids import new_id
+from memi.users import service as users
 from memi.users.events import SessionsEnded
 from memi.users.models import User
 
@@ -88,7 +89,7 @@ def _stands(opened: AuthSession, user: User, now: datetime) -> bool:
     return (
         opened.revoked_at is None
         and opened.expires_at > now
-        and opened.epoch == user.epoch
+        and opened.epoch >= user.epoch  # more when this waited for the session's lock while the epoch rose
         and not user.is_blocked
         and user.deleted_at is None
     )
@@ -103,7 +104,8 @@ async def end_sessions(session: AsyncSession, user_id: UUID, session_id: UUID | 
 
 
 async def end_others(session: AsyncSession, user_id: UUID, keep: UUID, because: str) -> None:
-    """Revoke every session of a person but one."""
+    """Revoke every session of a person but one, and every sign-in that is under way just now."""
+    await queries.carry_over(session, keep, await users.raise_epoch(session, user_id))
     for ended in await queries.revoke(session, user_id, None, because, keep=keep):
         publish(session, SessionsEnded(user_id, ended))
 

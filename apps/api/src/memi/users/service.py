@@ -174,6 +174,15 @@ async def unblock(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def raise_epoch(session: AsyncSession, user_id: UUID) -> int:
+    """Void every sign-in of an account, finished or under way; returns the epoch that new ones must have."""
+    user = await queries.lock(session, user_id)
+    if user is None:
+        raise NotFound
+    user.epoch += 1
+    return user.epoch
+
+
 async def set_password_hash(session: AsyncSession, user_id: UUID, password_hash: str) -> None:
     user = await queries.lock(session, user_id)
     if user is None:

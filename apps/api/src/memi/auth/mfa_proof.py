@@ -1,0 +1,45 @@
+"""Whether a code proves the second factor: of the app, each time step once, or a recovery code, each once."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.auth import mfa_queries, queries
+from memi.auth.mfa_codes import app_code, hash_recovery_code, is_recovery_code
+from memi.auth.models import TotpFactor
+from memi.auth.totp import step_of
+from memi.platform.keyring import KeyRing
+
+_PURPOSE = "totp"
+
+
+def seal(ring: KeyRing, secret: str) -> bytes:
+    return ring.seal(_PURPOSE, secret.encode())
+
+
+async def step_shown(session: AsyncSession, ring: KeyRing, factor: TotpFactor, code: str) -> int | None:
+    """The time step that `code` shows the app to be at, by the database's clock; None for any other code."""
+    digits = app_code(code)
+    if digits is None:
+        return None
+    secret = ring.unseal(_PURPOSE, factor.secret).decode()
+    return step_of(secret, digits, await queries.database_now(session))
+
+
+async def spend(session: AsyncSession, ring: KeyRing, user_id: UUID, code: str) -> bool:
+    """Use `code` up; False when it is wrong, was used before, or the account has no confirmed factor.
+
+    A secret that an older key sealed is sealed anew, so that old keys can leave the ring.
+    """
+    factor = await mfa_queries.factor(session, user_id)
+    if factor is None or factor.confirmed_at is None:
+        return False
+    if is_recovery_code(code):
+        return await mfa_queries.use_recovery_code(session, user_id, hash_recovery_code(code))
+    step = await step_shown(session, ring, factor, code)
+    if step is None:
+        return False
+    sealed = factor.secret
+    if ring.sealed_by(sealed) != ring.active:
+        sealed = ring.seal(_PURPOSE, ring.unseal(_PURPOSE, sealed))
+    return await mfa_queries.use_step(session, user_id, factor.secret, step, sealed)
