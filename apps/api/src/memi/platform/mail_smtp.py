@@ -1,0 +1,113 @@
+"""Mail through an SMTP server: one connection per mail, encrypted where the server can, its certificate checked."""
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from memi.platform.mail import Mail, MailCheck, MailNotSent, MailRefused, compose, parse_sender
+from memi.platform.settings import ConfigurationError
+
+_PORTS = {"smtp": 587, "smtps": 465}
+_STEP_SECONDS = 15.0
+_MAIL_SECONDS = 60.0
+_CHECK_SECONDS = 3.0
+_CHECK_EVERY = 30.0
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """Where `MEMI_SMTP_URL` leads."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Raises `ConfigurationError`, without repeating the URL: it holds a password."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise _bad_url() from None
+        if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+            raise _bad_url()
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        if (user is None) != (password is None):
+            raise _bad_url()
+        return cls(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "smtps", user, password)
+
+
+def _bad_url() -> ConfigurationError:
+    return ConfigurationError("MEMI_SMTP_URL: must be smtp[s]://[user:password@]host[:port]")
+
+
+class SmtpMailer:
+    """The `Mailer` of an installation with a mail server.
+
+    `smtps` is encrypted from the start. `smtp` is encrypted as soon as the server offers STARTTLS; with a password in
+    the URL a server that does not offer it is refused, so that the password never travels in the clear.
+    """
+
+    def __init__(self, url: str, sender: str, tls_context: ssl.SSLContext | None = None) -> None:
+        self._server = SmtpServer.parse(url)
+        self._sender = parse_sender(sender)
+        self._tls = tls_context
+        self._checking = asyncio.Lock()
+        self._checked: tuple[float, MailCheck] | None = None
+
+    async def send(self, mail: Mail) -> None:
+        message = compose(mail, self._sender)
+        try:
+            async with asyncio.timeout(_MAIL_SECONDS), self._client(_STEP_SECONDS) as client:
+                await client.send_message(message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            code = max((refused.code for refused in error.recipients), default=0)
+            raise (MailRefused if code >= 500 else MailNotSent)(f"the server refused the recipient: {code}") from None
+        except aiosmtplib.SMTPNotSupported:
+            raise MailRefused("the server cannot take this address or lacks encryption") from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            raise MailNotSent(_reason(error)) from None
+
+    async def check(self) -> MailCheck:
+        """Greets the server, at most every 30 seconds however often it is asked."""
+        async with self._checking:
+            if self._checked is None or time.monotonic() - self._checked[0] > _CHECK_EVERY:
+                self._checked = (time.monotonic(), await self._probe())
+            return self._checked[1]
+
+    async def _probe(self) -> MailCheck:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS), self._client(_CHECK_SECONDS) as client:
+                await client.noop()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            return MailCheck(False, None, type(error).__name__)
+        return MailCheck(True, round((time.perf_counter() - started) * 1000, 2))
+
+    def _client(self, seconds: float) -> aiosmtplib.SMTP:
+        server = self._server
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_tls=server.tls,
+            start_tls=None if server.tls or server.user is None else True,
+            tls_context=self._tls,
+            timeout=seconds,
+        )
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the server's own words: they repeat addresses."""
+    code = f" {error.code}" if isinstance(error, aiosmtplib.SMTPResponseException) else ""
+    return f"{type(error).__name__}{code}"
