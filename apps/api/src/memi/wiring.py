@@ -9,10 +9,14 @@ from litestar import Router
 
 from memi.admin import routes as admin_routes
 from memi.auth import handlers as auth_handlers
+from memi.auth import jobs as auth_jobs
 from memi.auth import mfa_jobs as auth_mfa_jobs
 from memi.auth import mfa_routes as auth_mfa_routes
+from memi.auth import oauth_jobs as auth_oauth_jobs
+from memi.auth import oauth_routes as auth_oauth_routes
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
+from memi.auth.oauth_providers import Providers
 from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
 from memi.auth.session_check import SessionChecker
@@ -21,6 +25,7 @@ from memi.catalog import seeding
 from memi.catalog.service import Catalog
 from memi.chat import commands as chat_commands
 from memi.chat import handlers as chat_handlers
+from memi.chat import jobs as chat_jobs
 from memi.chat import listing_watch
 from memi.chat import routes as chat_routes
 from memi.favorites import routes as favorites_routes
@@ -45,6 +50,9 @@ from memi.platform.database import connect
 from memi.platform.events import EventBus
 from memi.platform.keyring import load_key_ring
 from memi.platform.limits import Limiter
+from memi.platform.mail import Mailer
+from memi.platform.mail_folder import FolderMailer
+from memi.platform.mail_smtp import SmtpMailer
 from memi.platform.principal import AccessTokens, SessionCheck
 from memi.platform.pubsub import Broker
 from memi.platform.runtime import Runtime
@@ -67,6 +75,7 @@ from memi.users import routes as users_routes
 ROUTERS: list[Router] = [
     auth_routes.router,
     auth_session_routes.router,
+    auth_oauth_routes.router,
     auth_mfa_routes.router,
     users_routes.router,
     notifications_routes.router,
@@ -96,9 +105,12 @@ JOBS: list[ModuleType] = [
     maintenance,
     media_disposal,
     media_jobs,
+    auth_oauth_jobs,
+    auth_jobs,
     auth_mfa_jobs,
     listings_jobs,
     search_jobs,
+    chat_jobs,
     reservations_jobs,
     notifications_fanout,
 ]
@@ -171,21 +183,30 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         await images.aclose()
         await broker.close()
         await adapters.get(Limiter).aclose()
+        await adapters.get(Providers).aclose()
         await database.close()
+
+
+def _mailer(settings: Settings) -> Mailer:
+    if settings.smtp_url is None:
+        return FolderMailer(settings.data_dir / "mail", settings.mail_from)
+    return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
 
 
 def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     settings, adapters = runtime.settings, runtime.adapters
     keys = load_signing_keys(settings)
     tokens = AccessTokens(runtime.key_ring, settings.base_url, settings.access_token_seconds, keys)
-    hasher = PasswordHasher(settings.password_hash_threads)
+    hasher = PasswordHasher(settings.password_hash_threads, settings.password_hash_queue)
     adapters.set(Settings, settings)
     adapters.set(AccessTokens, tokens)
     adapters.set(PublishedKeys, PublishedKeys(keys))
     adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))
     adapters.set(AuthPolicy, AuthPolicy.of(settings, tokens))
     adapters.set(PasswordHasher, hasher)
+    adapters.set(Providers, Providers(settings))
     adapters.set(Limiter, Limiter(settings))
+    adapters.set(Mailer, _mailer(settings))  # pyright: ignore[reportAbstractUsage]
     store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)
     adapters.set(ObjectStore, store)  # pyright: ignore[reportAbstractUsage]
     catalog = Catalog(runtime.database.hot, runtime.broker)

@@ -7,6 +7,7 @@ import msgspec
 from pydantic import ConfigDict
 
 from memi.chat import live_queries, service
+from memi.chat.discretion import Discretion
 from memi.chat.errors import ChatBlocked, TooManySubscriptions
 from memi.chat.guards import participant
 from memi.chat.live import CaughtUp, ChatFeed
@@ -70,8 +71,9 @@ class ChatCommands:
             found = await live_queries.other_side(self._runtime.database.hot, data.chat_id, connection.user_id)
             if found is None:
                 raise NotFound
-            reader.watching[data.chat_id] = found[0]
-            self._presence.watch(connection, data.chat_id, found[0])
+            reader.watching[data.chat_id] = found.user_id
+            if found.shows_presence:
+                self._presence.watch(connection, data.chat_id, found.user_id)
         return await self._feed.catch_up(connection, data.chat_id, data.after_seq)
 
     async def unsubscribe(self, connection: Connection, data: ChatCommand) -> Nothing:
@@ -95,10 +97,9 @@ class ChatCommands:
         found = await live_queries.other_side(self._runtime.database.hot, data.chat_id, connection.user_id)
         if found is None:
             raise NotFound
-        other_id, blocked = found
-        if blocked:
+        if found.blocked:
             raise ChatBlocked
-        self._presence.type(data.chat_id, connection.user_id, other_id)
+        self._presence.type(data.chat_id, connection.user_id, found.user_id)
         return Nothing()
 
 
@@ -108,6 +109,7 @@ def plug_in(runtime: Runtime, hub: Hub) -> None:
     presence = PresenceBoard(hub, runtime.broker)
     feed.on_attach(presence.arrived)
     hub.add_source(feed)
+    hub.add_source(Discretion(hub, runtime.database.hot, presence))
     commands = ChatCommands(runtime, feed, presence)
     hub.register_command("subscribe", Subscribe, commands.subscribe)
     hub.register_command("unsubscribe", ChatCommand, commands.unsubscribe)

@@ -1,12 +1,13 @@
 """What sockets read: each is one statement on the hot pool, because they run for every message and every poke."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from memi.chat.schemas import MessageRead
 from memi.platform.hot_pool import HotPool
+from memi.users.blocks_queries import block_between
 
 ACTIVE_SECONDS = 300
 """Chats with a message this young get an exact cursor when a socket starts; older ones when they first move."""
@@ -48,11 +49,29 @@ _BESIDES = f"""
 SELECT {_MESSAGE} FROM messages m
 WHERE m.chat_id = $1 AND m.seq > $2 AND NOT (m.seq > $3 AND m.seq <= $4) ORDER BY m.seq LIMIT $5
 """  # noqa: S608  # only our own column lists
-_OPEN = """
-SELECT CASE WHEN buyer_id = $2 THEN seller_id ELSE buyer_id END AS other_id,
-    buyer_blocked_at IS NOT NULL OR seller_blocked_at IS NOT NULL AS blocked
-FROM chats WHERE id = $1 AND $2 IN (buyer_id, seller_id)
-"""
+_OPEN = f"""
+SELECT c.other_id, c.blocked OR b.apart AS blocked, u.show_last_seen AND NOT b.apart AS shows_presence
+FROM (
+    SELECT CASE WHEN buyer_id = $2 THEN seller_id ELSE buyer_id END AS other_id,
+        buyer_blocked_at IS NOT NULL OR seller_blocked_at IS NOT NULL AS blocked
+    FROM chats WHERE id = $1 AND $2 IN (buyer_id, seller_id)
+) AS c
+JOIN users u ON u.id = c.other_id
+CROSS JOIN LATERAL (SELECT {block_between("c.other_id", "$2")} AS apart) AS b
+"""  # noqa: S608  # only our own clauses
+_UNSEEN = f"""
+SELECT t.watcher, t.watched FROM unnest($1::uuid[], $2::uuid[]) AS t(watcher, watched) JOIN users u ON u.id = t.watched
+WHERE NOT u.show_last_seen OR {block_between("t.watcher", "t.watched")}
+"""  # noqa: S608  # only our own clauses
+
+
+class OtherSide(NamedTuple):
+    """The other person of a chat, as one of its two may know of them now."""
+
+    user_id: UUID
+    blocked: bool
+    """The chat, or one of the two."""
+    shows_presence: bool
 
 
 class ChatState(NamedTuple):
@@ -112,10 +131,16 @@ async def messages_besides(
     return _messages(await hot.fetch(_BESIDES, chat_id, after, *sent, limit))
 
 
-async def other_side(hot: HotPool, chat_id: UUID, user_id: UUID) -> tuple[UUID, bool] | None:
-    """(the other person, whether the chat is blocked); None for strangers."""
+async def other_side(hot: HotPool, chat_id: UUID, user_id: UUID) -> OtherSide | None:
+    """The other person of the chat; None for strangers."""
     rows = await hot.fetch(_OPEN, chat_id, user_id)
-    return (rows[0]["other_id"], rows[0]["blocked"]) if rows else None
+    return OtherSide(*rows[0]) if rows else None
+
+
+async def unseen(hot: HotPool, pairs: Collection[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
+    """Of these (watcher, watched) those in which the watched may not be seen to be there."""
+    rows = await hot.fetch(_UNSEEN, [watcher for watcher, _ in pairs], [watched for _, watched in pairs])
+    return [(row["watcher"], row["watched"]) for row in rows]
 
 
 def _messages(rows: Sequence[Any]) -> list[MessageRead]:

@@ -36,6 +36,8 @@ class Chat(Base):
     buyer_blocked_at: Mapped[OptionalTimestamp]
     """When the buyer blocked the other side in this chat."""
     seller_blocked_at: Mapped[OptionalTimestamp]
+    seller_replied_at: Mapped[OptionalTimestamp]
+    """When the seller first wrote; kept by a trigger."""
     created_at: Mapped[CreatedAt]
 
 

@@ -54,6 +54,17 @@ class PresenceBoard:
             if not watchers:
                 del self._watchers[other_id]
 
+    def watched(self) -> set[tuple[UUID, UUID]]:
+        """Who is told of whom in this process, as (watcher, watched)."""
+        return {(connection.user_id, other_id) for other_id, found in self._watchers.items() for connection, _ in found}
+
+    def part(self, watcher_id: UUID, watched_id: UUID) -> None:
+        """Have the watcher see the other leave, and nothing of them any more."""
+        for connection, chat_id in list(self._watchers.get(watched_id, {})):
+            if connection.user_id == watcher_id:
+                self.unwatch(connection, chat_id, watched_id)
+                connection.send_event("presence", Presence(chat_id, watched_id, False))
+
     def type(self, chat_id: UUID, user_id: UUID, other_id: UUID) -> None:
         """Tell the other person's sockets, wherever they are."""
         self._broker.publish(TYPING_TOPIC, f"{chat_id} {user_id} {other_id}")

@@ -1,11 +1,11 @@
 """Every statement of the chat feature over HTTP."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text, union_all, update
+from sqlalchemy import Row, and_, func, or_, select, text, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,24 @@ SEND = "SELECT * FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8)"
 _SEND_IN_UNIT = text(
     "SELECT * FROM chat_send(CAST(:chat AS uuid), CAST(:sender AS uuid), CAST(:message AS uuid), CAST(:body AS text), "
     "CAST(:client_id AS text), CAST(:verified_only AS boolean), '{}', '{}')"
+)
+
+# An answer moves its chat, so chats that moved lately are all there is to look at.
+_REPLY_MINUTES = text(
+    """
+    SELECT s.seller_id, CAST(percentile_disc(0.5) WITHIN GROUP (ORDER BY r.minutes) AS int) AS minutes
+    FROM (
+        SELECT DISTINCT seller_id FROM chats
+        WHERE last_message_at > now() - CAST(:since AS interval)
+            AND seller_replied_at > now() - CAST(:since AS interval)
+    ) AS s
+    CROSS JOIN LATERAL (
+        SELECT ceil(extract(epoch FROM c.seller_replied_at - c.created_at) / 60) AS minutes FROM chats c
+        WHERE c.seller_id = s.seller_id AND c.seller_replied_at IS NOT NULL
+        ORDER BY c.last_message_at DESC, c.id DESC LIMIT :latest
+    ) AS r
+    GROUP BY s.seller_id HAVING count(*) >= :at_least
+    """
 )
 
 MESSAGE_COLUMNS = "id, chat_id, seq, sender_id, kind, body, client_id, created_at"
@@ -63,6 +81,23 @@ async def lock_of(session: AsyncSession, listing_id: UUID, buyer_id: UUID) -> Ch
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
+
+
+async def hold_between(session: AsyncSession, one: UUID, other: UUID) -> None:
+    """Wait for the messages that these two are sending each other, and have others wait until the end of the unit."""
+    sides = or_(
+        and_(Chat.buyer_id == one, Chat.seller_id == other), and_(Chat.buyer_id == other, Chat.seller_id == one)
+    )
+    await session.execute(select(Chat.id).where(sides).order_by(Chat.id).with_for_update(key_share=True))
+
+
+async def reply_minutes(session: AsyncSession, since: timedelta, latest: int, at_least: int) -> dict[UUID, int]:
+    """By seller who first answered in a chat within `since`: the median wait of their `latest` answered chats.
+
+    Sellers with fewer than `at_least` of those are left out.
+    """
+    rows = await session.execute(_REPLY_MINUTES, {"since": since, "latest": latest, "at_least": at_least})
+    return {row.seller_id: row.minutes for row in rows}
 
 
 async def add(session: AsyncSession, listing_id: UUID, buyer_id: UUID, seller_id: UUID) -> None:

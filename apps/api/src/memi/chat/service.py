@@ -50,7 +50,10 @@ _REFUSALS: dict[str, type[AppError]] = {
 
 
 async def open_chat(session: AsyncSession, listing: Listing, buyer_id: UUID) -> Chat:
-    """The one chat of this listing and buyer, made if need be, locked. The listing is locked by the caller."""
+    """The one chat of this listing and buyer, made if need be, locked.
+
+    The listing is locked by the caller, who asked `users.service.blocked_between` before.
+    """
     chat = await queries.lock_of(session, listing.id, buyer_id)
     if chat is None:
         await queries.add(session, listing.id, buyer_id, listing.seller_id)
@@ -73,13 +76,15 @@ async def start(session: AsyncSession, listing_id: UUID, buyer_id: UUID, data: F
     """A buyer's message about a listing, in the one chat they have about it.
 
     Raises `SellerCannotStart`, `NotFound` for a listing they cannot see, `ListingUnavailable` for one that takes no
-    new chats, and what `send` raises.
+    new chats, `ChatBlocked`, and what `send` raises.
     """
     chat_id = await queries.id_of(session, listing_id, buyer_id)
     if chat_id is None:
         listing = await listings.visible(session, listing_id, buyer_id)
         if listing.seller_id == buyer_id:
             raise SellerCannotStart
+        if await users.blocked_between(session, buyer_id, listing.seller_id):
+            raise ChatBlocked
         listing = await listings.lock(session, listing_id)
         if listing.status not in BROWSABLE:
             raise ListingUnavailable

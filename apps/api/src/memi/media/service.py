@@ -150,6 +150,17 @@ async def attach(
     return [found[upload_id] for upload_id in upload_ids]
 
 
+async def attach_one(session: AsyncSession, owner_id: UUID, upload_id: UUID, claimant: str, *, pointer: str) -> Upload:
+    """Claim one upload, as `attach` does; what keeps it from being claimed is said of `pointer` itself."""
+    found = await queries.lock_many(session, [upload_id])
+    own = found[0] if found and found[0].owner_id == owner_id else None
+    wrong = _why_not(own, repeated=False)
+    if own is None or wrong is not None:
+        raise ValidationFailed([FieldError(pointer, *(wrong or ()))])
+    await queries.add_claims(session, claimant, [upload_id])
+    return own
+
+
 def _why_not(upload: Upload | None, *, repeated: bool) -> tuple[str, str] | None:
     """Code and message of what keeps an upload from being claimed."""
     if repeated:

@@ -7,7 +7,7 @@ from memi.platform.events import durable, in_transaction
 from memi.reservations import queries, service
 from memi.reservations.events import Reason, ReservationChanged
 from memi.reservations.lifecycle import Status
-from memi.users.events import UserBlocked, UserDeleted
+from memi.users.events import PeopleBlocked, UserBlocked, UserDeleted
 
 _CLOSES: dict[Move, Reason] = {
     "unpublish": "unpublished",
@@ -43,6 +43,12 @@ async def close_reservations(event: UserBlocked, session: AsyncSession) -> None:
 @in_transaction(UserDeleted)
 async def close_reservations_of_deleted(event: UserDeleted, session: AsyncSession) -> None:
     await service.close_of_user(session, event.user_id, "deleted")
+
+
+@in_transaction(PeopleBlocked)
+async def part(event: PeopleBlocked, session: AsyncSession) -> None:
+    """Whoever asks for an item holds the pair's lock, so no request can come in between."""
+    await service.part(session, event.blocker_id, event.blocked_id)
 
 
 @durable(ReservationChanged)

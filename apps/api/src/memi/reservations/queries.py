@@ -15,7 +15,6 @@ from memi.reservations.schemas import Role
 from memi.users.models import User
 from memi.users.queries import stands
 
-
 Fate = Literal["blocked", "deleted"]
 """What happened to a person whose reservations end."""
 
@@ -143,6 +142,17 @@ async def open_listings_of(session: AsyncSession, user_id: UUID) -> Sequence[UUI
         .order_by(Reservation.listing_id)
     )
     return (await session.scalars(statement)).all()
+
+
+async def requested_between(session: AsyncSession, one: UUID, other: UUID) -> Sequence[tuple[UUID, UUID]]:
+    """(listing, reservation) of each REQUESTED one between the two, on either side, in the order of locking."""
+    sides = tuple_(Reservation.buyer_id, Reservation.seller_id)
+    statement = (
+        select(Reservation.listing_id, Reservation.id)
+        .where(sides.in_([(one, other), (other, one)]), Reservation.status == Status.REQUESTED)
+        .order_by(Reservation.listing_id, Reservation.id)
+    )
+    return [(row[0], row[1]) for row in await session.execute(statement)]
 
 
 async def accepted_of(session: AsyncSession, user_id: UUID) -> Sequence[tuple[UUID, UUID]]:

@@ -22,7 +22,7 @@ from memi.reservations import queries
 from memi.reservations.errors import IllegalTransition, ListingUnavailable, ReservationExists, SellerCannotReserve
 from memi.reservations.events import Reason, ReservationChanged
 from memi.reservations.guards import OwnReservation
-from memi.reservations.lifecycle import Move, Status, change_of, check_move, check_side
+from memi.reservations.lifecycle import Move, Side, Status, change_of, check_move, check_side
 from memi.reservations.models import Reservation
 from memi.reservations.schemas import Party, ReservationQuery, ReservationRead
 from memi.users import service as users
@@ -40,6 +40,8 @@ async def request(session: AsyncSession, listing_id: UUID, buyer_id: UUID, messa
     seen = await listings.visible(session, listing_id, buyer_id)
     if seen.seller_id == buyer_id:
         raise SellerCannotReserve
+    if await users.blocked_between(session, buyer_id, seen.seller_id):
+        raise ChatBlocked
     listing = await listings.lock(session, listing_id)
     await _end_lapsed_of(session, listing, buyer_id)
     if listing.status not in BROWSABLE:
@@ -141,6 +143,20 @@ async def tell_ended(session: AsyncSession, ended: Sequence[queries.Ended]) -> N
 async def post_line(session: AsyncSession, event: ReservationChanged) -> None:
     """Put the system line of a change into its chat."""
     await chats.post_system(session, event.chat_id, f"reservation.{event.change}")
+
+
+async def part(session: AsyncSession, blocker_id: UUID, blocked_id: UUID) -> None:
+    """Answer the open requests between them as the blocker would: their own they take back, the other's they reject.
+
+    The other side cannot tell it from that. What was accepted stays, for either to cancel or complete.
+    """
+    for listing_id, reservation_id in await queries.requested_between(session, blocker_id, blocked_id):
+        await listings.lock(session, listing_id)
+        reservation, is_over = await queries.lock(session, reservation_id)
+        if reservation.status == Status.REQUESTED and not is_over:
+            own = reservation.buyer_id == blocker_id
+            move, side = ("cancel", Side.BUYER) if own else ("reject", Side.SELLER)
+            await _finish(session, reservation, check_move(reservation.status, move, side), blocker_id)
 
 
 async def close_of_user(session: AsyncSession, user_id: UUID, what: queries.Fate) -> None:

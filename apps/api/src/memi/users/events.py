@@ -45,6 +45,21 @@ class UserErased:
 
 
 @dataclass(frozen=True)
+class PeopleBlocked:
+    """One person wants nothing to do with another any more. Told to both sides' features, never to `blocked_id`."""
+
+    blocker_id: UUID
+    blocked_id: UUID
+
+
+@dataclass(frozen=True)
+class PrivacyChanged:
+    """A person shows more or less of themselves."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
 class SessionsEnded:
     """Sessions of a person were revoked; `session_id` None means all of them."""
 

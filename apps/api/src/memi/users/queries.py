@@ -1,12 +1,14 @@
 """Every statement of the users feature, and the clauses it lends to those above."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from memi.users.blocks_queries import is_block_between
 from memi.users.models import SellerStats, User
 
 
@@ -23,6 +25,28 @@ async def lock(session: AsyncSession, user_id: UUID) -> User | None:
     """The account, locked until the end of the unit of work."""
     statement = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
     return await session.scalar(statement)
+
+
+async def hold(session: AsyncSession, user_id: UUID) -> bool:
+    """One at a time until the end of the unit of work, while rows may still point at the account; whether it stands."""
+    statement = select(User.id).where(User.id == user_id, stands()).with_for_update(key_share=True)
+    return await session.scalar(statement) is not None
+
+
+async def standing(session: AsyncSession, user_id: UUID) -> bool:
+    return await session.scalar(select(User.id).where(User.id == user_id, stands())) is not None
+
+
+async def saw(session: AsyncSession, user_id: UUID, at_most_every: timedelta) -> None:
+    """Note that the person is here, unless that was noted lately or somebody else holds the row: nothing waits."""
+    due = User.last_seen_at.is_(None) | (User.last_seen_at < func.now() - at_most_every)
+    free = select(User.id).where(User.id == user_id, due).with_for_update(skip_locked=True, key_share=True)
+    await session.execute(
+        update(User)
+        .where(User.id == free.scalar_subquery())
+        .values(last_seen_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def by_ids(session: AsyncSession, user_ids: Sequence[UUID]) -> Sequence[User]:
@@ -45,16 +69,32 @@ async def search(session: AsyncSession, part: str | None, before: UUID | None, l
     return (await session.scalars(statement)).all()
 
 
-async def profile(session: AsyncSession, user_id: UUID) -> tuple[User, SellerStats | None] | None:
-    """A person who stands, with their seller's numbers."""
+async def profile(
+    session: AsyncSession, user_id: UUID, viewer_id: UUID | None
+) -> tuple[User, SellerStats | None, bool] | None:
+    """A person who stands, their seller's numbers, and whether a block stands between them and the viewer."""
+    apart = false() if viewer_id is None else is_block_between(User.id, literal(viewer_id))
     row = (
         await session.execute(
-            select(User, SellerStats)
+            select(User, SellerStats, apart.label("apart"))
             .outerjoin(SellerStats, SellerStats.user_id == User.id)
             .where(User.id == user_id, stands())
         )
     ).first()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row[0], row[1], row[2])
+
+
+async def write_reply_minutes(session: AsyncSession, minutes: Mapping[UUID, int]) -> None:
+    """How long buyers typically wait for these sellers' first answer."""
+    rows = [{"user_id": user_id, "reply_minutes": minutes[user_id]} for user_id in sorted(minutes)]
+    statement = insert(SellerStats).values(rows)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[SellerStats.user_id],
+            set_={"reply_minutes": statement.excluded.reply_minutes},
+            where=SellerStats.reply_minutes.is_distinct_from(statement.excluded.reply_minutes),
+        )
+    )
 
 
 async def add_to_stats(session: AsyncSession, user_id: UUID, active: int, sold: int) -> None:

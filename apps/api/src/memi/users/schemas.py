@@ -12,20 +12,28 @@ from memi.platform.validation import RequestModel
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 CityCode = Annotated[str, Field(min_length=1, max_length=40)]
 Locale = Literal["az", "en", "ru"]
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+"""E.164."""
 
 
 class UserUpdate(RequestModel):
     """A merge patch: absent fields stay, null clears what may be empty."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Aysel", "bio": "Vintage only", "city": "BAKU"}]}
+        json_schema_extra={
+            "examples": [
+                {"name": "Aysel", "bio": "Vintage only", "city": "BAKU"},
+                {"avatar": "0197a1f0-7c1e-7d30-9a52-3a0f6f6f2b11"},
+            ]
+        }
     )
 
     name: Name | None = None
     bio: Annotated[str, Field(max_length=1000)] | None = None
     city: CityCode | None = None
-    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+    phone: Phone | None = None
     locale: Locale | None = None
+    avatar: UUID | None = Field(None, description="Id of an upload of one's own that is READY.")
 
 
 class UserRead(msgspec.Struct):
@@ -35,6 +43,7 @@ class UserRead(msgspec.Struct):
     email: str
     name: str
     bio: str | None
+    avatar: UUID | None
     avatar_url: str | None
     city: str | None
     phone: str | None
@@ -46,13 +55,19 @@ class UserRead(msgspec.Struct):
 
 
 class PublicProfile(msgspec.Struct):
-    """A person as anyone sees them."""
+    """A person as others see them; what they hide is null.
+
+    `phone` is for people who are signed in. `last_seen_at` is cut to the hour. `reply_minutes`: how long a buyer
+    typically waits for the first answer.
+    """
 
     id: UUID
     name: str
     bio: str | None
     avatar_url: str | None
     city: str | None
+    phone: str | None
+    last_seen_at: datetime | None
     member_since: datetime
     active_listing_count: int
     sold_count: int

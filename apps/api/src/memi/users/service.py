@@ -1,7 +1,8 @@
 """Rules about people."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -11,7 +12,8 @@ from memi.platform import clock
 from memi.platform.errors import NotFound, StaleVersion, ValidationFailed
 from memi.platform.events import publish
 from memi.platform.permissions import Role
-from memi.users import queries
+from memi.users import avatars, queries
+from memi.users.blocks import blocked_between as blocked_between
 from memi.users.errors import EmailTaken
 from memi.users.events import SessionsEnded, UserBlocked, UserChanged, UserUnblocked
 from memi.users.models import User
@@ -19,6 +21,16 @@ from memi.users.schemas import PublicProfile, UserRead, UserUpdate
 
 _SEEN_BY_OTHERS = frozenset({"name", "city", "avatar_url"})
 _NEVER_NULL = ("name", "locale")
+_SEEN_EVERY = timedelta(minutes=5)
+_MOST_REPLY_MINUTES = 32_767
+
+
+class SeenProfile(NamedTuple):
+    """A profile as one viewer sees it, the account's version, and whether search engines may know of it."""
+
+    profile: PublicProfile
+    version: int
+    searchable: bool
 
 
 def to_read(user: User) -> UserRead:
@@ -27,6 +39,7 @@ def to_read(user: User) -> UserRead:
         email=user.email,
         name=user.name,
         bio=user.bio,
+        avatar=user.avatar_upload_id,
         avatar_url=user.avatar_url,
         city=user.city,
         phone=user.phone,
@@ -96,7 +109,7 @@ async def lock(session: AsyncSession, user_id: UUID) -> User:
 
 
 async def update(session: AsyncSession, user_id: UUID, patch: UserUpdate, expected_version: int | None) -> User:
-    """Apply a merge patch; raises `StaleVersion` when the account moved on."""
+    """Apply a merge patch; raises `StaleVersion` when the account moved on, `AvatarNotReady`, `ValidationFailed`."""
     user = await queries.lock(session, user_id)
     if user is None:
         raise NotFound
@@ -108,6 +121,8 @@ async def update(session: AsyncSession, user_id: UUID, patch: UserUpdate, expect
             raise ValidationFailed.of(f"/{name}", "required", "This field cannot be empty.")
     if changes.get("city"):
         changes["city"] = changes["city"].upper()
+    if "avatar" in changes:
+        changes |= await avatars.choose(session, user, changes.pop("avatar"))
     changed = {name for name, value in changes.items() if getattr(user, name) != value}
     if not changed:
         return user
@@ -120,23 +135,35 @@ async def update(session: AsyncSession, user_id: UUID, patch: UserUpdate, expect
     return user
 
 
-async def public_profile(session: AsyncSession, user_id: UUID) -> PublicProfile:
-    """A person as anyone sees them; raises `NotFound` for blocked and deleted ones too."""
-    found = await queries.profile(session, user_id)
+async def public_profile(session: AsyncSession, user_id: UUID, viewer_id: UUID | None = None) -> SeenProfile:
+    """A person as the viewer may see them; raises `NotFound` for blocked and deleted ones too.
+
+    Whom a block keeps apart see of each other what strangers do, and not when they were last here.
+    """
+    found = await queries.profile(session, user_id, viewer_id)
     if found is None:
         raise NotFound
-    user, stats = found
-    return PublicProfile(
+    user, stats, apart = found
+    known = viewer_id is not None and not apart
+    profile = PublicProfile(
         id=user.id,
         name=user.name,
         bio=user.bio,
         avatar_url=user.avatar_url,
-        city=user.city,
+        city=user.city if user.show_city else None,
+        phone=user.phone if user.show_phone and known else None,
+        last_seen_at=_to_the_hour(user.last_seen_at) if user.show_last_seen and not apart else None,
         member_since=user.created_at,
         active_listing_count=stats.active_listing_count if stats else 0,
         sold_count=stats.sold_count if stats else 0,
         reply_minutes=stats.reply_minutes if stats else None,
     )
+    return SeenProfile(profile, user.version, user.searchable)
+
+
+async def saw(session: AsyncSession, user_id: UUID) -> None:
+    """Note that the person is here: written every five minutes at most, and never waited for."""
+    await queries.saw(session, user_id, _SEEN_EVERY)
 
 
 async def grant_role(session: AsyncSession, user_id: UUID, role: Role) -> None:
@@ -201,6 +228,18 @@ async def count_listing_move(session: AsyncSession, seller_id: UUID, *, active: 
     """Move a seller's counters by differences, as listings come, go and sell."""
     if active or sold:
         await queries.add_to_stats(session, seller_id, active, sold)
+
+
+async def note_reply_minutes(session: AsyncSession, minutes: Mapping[UUID, int]) -> None:
+    """Write down how long buyers typically wait for these sellers' first answer."""
+    if minutes:
+        most = {seller_id: min(value, _MOST_REPLY_MINUTES) for seller_id, value in minutes.items()}
+        await queries.write_reply_minutes(session, most)
+
+
+def _to_the_hour(at: datetime | None) -> datetime | None:
+    """Cut, so that nobody's comings and goings can be followed."""
+    return None if at is None else at.replace(minute=0, second=0, microsecond=0)
 
 
 async def _flush(session: AsyncSession) -> None:

@@ -94,7 +94,8 @@ class TestPublicProfile:
         assert reply.status_code == 200
         shown = reply.json()
         assert (shown["name"], shown["active_listing_count"], shown["sold_count"]) == ("Kamran", 0, 0)
-        assert not {"email", "phone", "roles", "password_hash"} & set(shown)
+        assert not {"email", "roles", "password_hash", "locale"} & set(shown)
+        assert shown["phone"] is None
 
     async def test_blocked_deleted_and_unknown_look_alike(
         self, people: People, client: httpx.AsyncClient, runtime: Runtime, sql: Sql
