@@ -5,18 +5,17 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr, ValidationInfo
 
+from memi.auth.password_rules import refusal_of
 from memi.platform.validation import RequestModel
 from memi.users.schemas import CityCode, Locale, Name, UserRead
 
 
-def _password(value: SecretStr) -> SecretStr:
-    secret = value.get_secret_value()
-    if len(secret) < 10:
-        raise ValueError("too_short: Must have at least 10 characters.")
-    if len(secret.encode()) > 1024:
-        raise ValueError("too_long: Must have at most 1024 bytes.")
+def _taken(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    refusal = refusal_of(value.get_secret_value(), str(info.data.get("email", "")), str(info.data.get("name", "")))
+    if refusal is not None:
+        raise ValueError(refusal)
     return value
 
 
@@ -30,7 +29,8 @@ def _bare(value: object) -> object:
 Transport = Literal["token", "cookie"]
 """Whether a session's tokens travel in bodies and headers, or in cookies that scripts cannot read."""
 Email = Annotated[EmailStr, Field(max_length=254), BeforeValidator(_bare)]
-NewPassword = Annotated[SecretStr, AfterValidator(_password)]
+NewPassword = Annotated[SecretStr, AfterValidator(_taken)]
+"""One that the rules take; declared after the fields `email` and `name`, it is held against those too."""
 RefreshTokenText = Annotated[str, Field(min_length=20, max_length=200)]
 
 
@@ -44,8 +44,8 @@ class Registration(RequestModel):
     )
 
     email: Email
-    password: NewPassword
     name: Name
+    password: NewPassword
     city: CityCode | None = None
     locale: Locale = "az"
     transport: Transport = "token"

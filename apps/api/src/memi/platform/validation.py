@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import pydantic
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from memi.platform.errors import FieldError, ValidationFailed
@@ -119,8 +121,34 @@ def _unstorable(value: object, location: tuple[str | int, ...] = ()) -> list[Fie
     return [error for key, item in parts for error in _unstorable(item, (*location, key))]
 
 
+@lru_cache(maxsize=500)
+def _secrets(model: type[pydantic.BaseModel]) -> frozenset[str]:
+    """The fields of a model that hold secrets."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if pydantic.SecretStr in (field.annotation, *_arguments(field))
+    )
+
+
+def _arguments(field: FieldInfo) -> tuple[Any, ...]:
+    return getattr(field.annotation, "__args__", ())
+
+
+def _as_sent(model: type[pydantic.BaseModel], value: object) -> object:
+    """Secrets are compared and never shown: they stay as they came, blanks and control characters too."""
+    secrets = _secrets(model)
+    if not secrets or not isinstance(value, dict):
+        return value
+    return {
+        name: pydantic.SecretStr(item) if name in secrets and isinstance(item, str) else item
+        for name, item in value.items()  # pyright: ignore[reportUnknownVariableType]
+    }
+
+
 def parse(model: type[M], value: object) -> M:
     """Validate a decoded body; raises `ValidationFailed` naming every wrong field."""
+    value = _as_sent(model, value)
     if unstorable := _unstorable(value):
         raise ValidationFailed(unstorable)
     try:
