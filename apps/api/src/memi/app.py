@@ -18,8 +18,10 @@ from memi import wiring
 from memi.auth import routes as auth_routes
 from memi.media import routes as media_routes
 from memi.platform import docs, health
-from memi.platform.dependencies import DEPENDENCIES, refuse_what_is_not_declared
+from memi.platform.admission import admit
+from memi.platform.dependencies import DEPENDENCIES
 from memi.platform.gateway import Gateway
+from memi.platform.idempotency import Replayed, replay
 from memi.platform.openapi import build_document
 from memi.platform.problems import handle_exception
 from memi.platform.runtime import Runtime
@@ -79,8 +81,8 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
         route_handlers=_route_handlers(),
         lifespan=[lifespan],
         dependencies=DEPENDENCIES,
-        exception_handlers={Exception: handle_exception},
-        before_request=refuse_what_is_not_declared,
+        exception_handlers={Replayed: replay, Exception: handle_exception},
+        before_request=admit,
         request_max_body_size=settings.max_body_bytes,
         cors_config=cors if settings.web_origins else None,
         openapi_config=None,

@@ -18,7 +18,7 @@ from memi.platform import metrics
 from memi.platform.compression import compress
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
-from memi.platform.request_state import RequestState, set_state
+from memi.platform.request_state import KeepsReply, RequestState, set_state
 from memi.platform.settings import Settings
 from memi.platform.time_limit import TimeLimit, TimeLimits
 from memi.platform.unit_of_work import OpenUnit
@@ -124,6 +124,7 @@ class _Exchange:
         self._state = RequestState(request_id)
         self._replay: list[Any] = []
         self._recorded: list[Any] = []
+        self._held: list[Any] = []
         self._start: Any = None
         self._sent = False
         self._dropped = False
@@ -164,7 +165,7 @@ class _Exchange:
                     break
                 self._state = RequestState(self._state.request_id, limits=self._state.limits)
                 self._dropped = self._failed = False
-                self._replay, self._recorded = self._recorded, []
+                self._replay, self._recorded, self._held = self._recorded, [], []
                 await asyncio.sleep(0.005 * 2**attempt)
         finally:
             self._gateway.finish(self._scope, self._status, started)
@@ -203,16 +204,40 @@ class _Exchange:
         """Pass a part of the application's reply on, its unit of work committed before the first."""
         if self._failed:
             return
+        if self._state.idempotency is not None:
+            await self._reply_once(message, self._state.idempotency)
+            return
         if message["type"] == "http.response.start" and self._state.unit is not None and message["status"] < 400:
             try:
                 await self._commit(self._state.unit)
             except Exception as exception:
-                # The reply said it was done; it is not, so the caller hears what happened instead.
-                self._failed = True
-                kept = [item for item in message["headers"] if item[0].startswith((b"access-control-", b"vary"))]
-                await self._pass_problem(to_app_error(exception, self._state), kept)
+                await self._take_back(message, exception)
                 return
         await self._pass(message)
+
+    async def _reply_once(self, message: Any, running: KeepsReply) -> None:
+        """Under an Idempotency-Key nothing is sent before the whole reply is stored and committed with its effect."""
+        self._held.append(message)
+        if message["type"] == "http.response.start" or message.get("more_body"):
+            return
+        (start, *parts), self._held = self._held, []
+        unit = self._state.unit
+        assert unit is not None
+        try:
+            body = b"".join(part.get("body", b"") for part in parts)
+            if await running.keep(unit.session, start["status"], list(start["headers"]), body):
+                await self._commit(unit)
+        except Exception as exception:
+            await self._take_back(start, exception)
+            return
+        for part in (start, *parts):
+            await self._pass(part)
+
+    async def _take_back(self, start: Any, exception: Exception) -> None:
+        """The reply said it was done; it is not, so the caller hears what happened instead."""
+        self._failed = True
+        kept = [item for item in start["headers"] if item[0].startswith((b"access-control-", b"vary"))]
+        await self._pass_problem(to_app_error(exception, self._state), kept)
 
     async def _commit(self, unit: OpenUnit) -> None:
         """Commit undisturbed by the request's time limit: a commit cut off in the middle has an unknown end."""

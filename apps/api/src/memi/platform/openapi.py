@@ -7,6 +7,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from memi.platform.dependencies import LIMIT, QUERY_MODEL, READS_VIEWER, asks_for_caller
+from memi.platform.idempotency import is_repeatable
 from memi.platform.problems import MEDIA_TYPE
 from memi.platform.validation import REQUEST_KINDS, RequestModel
 
@@ -40,6 +41,15 @@ _SECURITY: Json = {
         "description": "What `GET /auth/csrf` says; goes with every unsafe call that is signed in by cookie.",
     },
 }
+_IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key within 24 hours, the request has no second effect and gets the stored "
+    "reply, marked `Idempotent-Replayed: true`. With another request under the same key 422 `idempotency_mismatch`; "
+    "while the first is running 409 `idempotency_in_progress`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 
 
 def build_document(app: Litestar) -> bytes:
@@ -60,6 +70,8 @@ def build_document(app: Litestar) -> bytes:
         elif "viewer" in names or handler.opt.get(READS_VIEWER):
             operation["security"] = [{}, {"bearer": []}, {"cookie": []}]
         _add_limit(operation, handler)
+        if method == "post" and is_repeatable(handler, path):
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         operation["responses"].pop("400", None)
         operation["responses"].setdefault("default", _DEFAULT_ERROR)
     return msgspec.json.format(msgspec.json.encode(document), indent=1)

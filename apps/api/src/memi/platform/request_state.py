@@ -2,13 +2,21 @@
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.principal import Principal
 from memi.platform.time_limit import TimeLimit
 from memi.platform.unit_of_work import OpenUnit
 
 _KEY = "memi"
+
+
+class KeepsReply(Protocol):
+    async def keep(self, session: AsyncSession, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Store the reply in the session's transaction, if it is one to be repeated; whether it did."""
+        ...
 
 
 @dataclass(slots=True)
@@ -29,6 +37,8 @@ class RequestState:
     """Who calls was read from a cookie, which a browser sends whoever wrote the page."""
     limits: list[tuple[bytes, bytes]] | None = None
     """How the caller stands with the limits of this route, once the call was counted; it is counted once."""
+    idempotency: KeepsReply | None = None
+    """The request came under an Idempotency-Key: its reply is stored with its effect."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     """What the gateway adds to the reply's headers."""
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.adapters import Adapters
 from memi.platform.database import Database
-from memi.platform.events import EventBus
+from memi.platform.events import EventBus, take_pending
 from memi.platform.job_queue import enqueue_durable
 from memi.platform.pubsub import JOBS_TOPIC, Broker
 
@@ -25,6 +25,12 @@ def adapters_of(session: AsyncSession) -> Adapters:
 def poke_after_commit(session: AsyncSession, topic: str, key: str) -> None:
     """Have every process told, once this unit has committed, that there is something new under `topic`, `key`."""
     session.info.setdefault(_POKES, {})[topic, key] = None
+
+
+def forget_told(session: AsyncSession) -> None:
+    """Drop what was to be told: what it was about has been undone."""
+    take_pending(session)
+    session.info.pop(_POKES, None)
 
 
 class OpenUnit:
