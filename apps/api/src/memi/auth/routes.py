@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 
 from memi.auth import sessions, signing_in
 from memi.auth.device import device_of
-from memi.auth.errors import AccountBlocked, InvalidCredentials, InvalidRefreshToken
+from memi.auth.errors import AccountBlocked, InvalidCredentials, InvalidRefreshToken, TooManyAttempts
 from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
 from memi.auth.queries import CsrfCheck
@@ -37,7 +37,7 @@ async def register(data: JSONBody[Registration], request: AnyRequest, app: App, 
     "/auth/login",
     status_code=200,
     guards=[limited(Limit.LOGIN)],
-    responses=problems(InvalidCredentials, AccountBlocked, ValidationFailed),
+    responses=problems(InvalidCredentials, AccountBlocked, TooManyAttempts, ValidationFailed),
 )
 async def login(data: JSONBody[Login], request: AnyRequest, app: App, session: Session) -> Response[Outcome]:
     """Sign in with address and password. An account with a second factor gets a token to show it with instead."""

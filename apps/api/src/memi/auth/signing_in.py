@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import queries
+from memi.auth import lockout, queries
 from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked, InvalidCredentials
 from memi.auth.models import MfaChallenge
@@ -37,15 +37,21 @@ async def register(
 async def login(runtime: Runtime, session: AsyncSession, data: Login, device: Device) -> Entered | MfaRequired:
     """Sign in; raises `InvalidCredentials`, after the same work whether the address is known or not.
 
+    Wrong passwords in a row make the next one wait: `TooManyAttempts`, for an unknown address just the same.
     Nothing is open while the password is verified, and `session` is not used before: that takes long, and a crowd
     signing in would keep every connection from everybody else.
     """
-    async with runtime.unit_of_work() as looking_up:
-        seen = await users.find_by_email(looking_up, data.email)
-    stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
-    matches, better_hash = await runtime.adapters.get(PasswordHasher).verify(data.password.get_secret_value(), stored)
-    if seen is None or not matches:
-        raise InvalidCredentials
+    subject = lockout.subject_of_address(runtime.key_ring, data.email)
+    async with lockout.attempt(runtime, subject):
+        async with runtime.unit_of_work() as looking_up:
+            seen = await users.find_by_email(looking_up, data.email)
+        stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
+        hasher = runtime.adapters.get(PasswordHasher)
+        matches, better_hash = await hasher.verify(data.password.get_secret_value(), stored)
+        if seen is None or not matches:
+            await lockout.failed(runtime, subject)
+            raise InvalidCredentials
+    await lockout.succeeded(session, subject)
     user = await users.find_by_email(session, data.email)
     if user is None or user.deleted_at is not None or user.epoch != seen.epoch:
         raise InvalidCredentials  # what was verified was taken back meanwhile
