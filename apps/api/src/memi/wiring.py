@@ -10,6 +10,7 @@ from litestar import Router
 from memi.admin import routes as admin_routes
 from memi.auth import handlers as auth_handlers
 from memi.auth import jobs as auth_jobs
+from memi.auth import lockout as auth_lockout
 from memi.auth import mfa_jobs as auth_mfa_jobs
 from memi.auth import mfa_routes as auth_mfa_routes
 from memi.auth import oauth_jobs as auth_oauth_jobs
@@ -17,6 +18,7 @@ from memi.auth import oauth_routes as auth_oauth_routes
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
 from memi.auth.oauth_providers import Providers
+from memi.auth.lockout import Turns
 from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
 from memi.auth.session_check import SessionChecker
@@ -108,6 +110,7 @@ JOBS: list[ModuleType] = [
     auth_oauth_jobs,
     auth_jobs,
     auth_mfa_jobs,
+    auth_lockout,
     listings_jobs,
     search_jobs,
     chat_jobs,
@@ -204,6 +207,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))
     adapters.set(AuthPolicy, AuthPolicy.of(settings, tokens))
     adapters.set(PasswordHasher, hasher)
+    adapters.set(Turns, Turns(settings.password_hash_queue))
     adapters.set(Providers, Providers(settings))
     adapters.set(Limiter, Limiter(settings))
     adapters.set(Mailer, _mailer(settings))  # pyright: ignore[reportAbstractUsage]
