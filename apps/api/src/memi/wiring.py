@@ -7,6 +7,7 @@ from types import ModuleType
 
 from litestar import Router
 
+from memi.admin import access_routes as admin_access_routes
 from memi.admin import routes as admin_routes
 from memi.auth import handlers as auth_handlers
 from memi.auth import jobs as auth_jobs
@@ -90,6 +91,7 @@ ROUTERS: list[Router] = [
     realtime_routes.router,
     reservations_routes.router,
     admin_routes.router,
+    admin_access_routes.router,
 ]
 """Everything below `/api/v1`."""
 

@@ -8,7 +8,15 @@ class CannotBlockSelf(AppError):
 
 
 class StaffProtected(AppError):
-    code, status, title = "staff_protected", 409, "Only an administrator can block or unblock staff."
+    code, status, title = "staff_protected", 409, "Only an administrator can decide about the accounts of staff."
+
+
+class CannotResetSelf(AppError):
+    code, status, title = "cannot_reset_self", 409, "Another administrator must reset your second factor."
+
+
+class CannotDeleteSelf(AppError):
+    code, status, title = "cannot_delete_self", 409, "Delete your own account by `DELETE /users/me`."
 
 
 class AlreadyBlocked(AppError):

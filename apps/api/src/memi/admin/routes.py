@@ -28,13 +28,14 @@ from memi.listings.errors import IllegalTransition
 from memi.listings.schemas import ListingRead
 from memi.platform import job_queue
 from memi.platform.cursors import Page
-from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of, requires
+from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of, recently_proved, requires
 from memi.platform.errors import (
     AppError,
     InvalidCursor,
     NotAuthenticated,
     NotFound,
     PermissionDenied,
+    StepUpRequired,
     ValidationFailed,
 )
 from memi.platform.permissions import Permission
@@ -123,8 +124,8 @@ async def read_user(user_id: FromPath[UUID], session: Session) -> AccountRead:
 @post(
     "/admin/users/{user_id:uuid}/block",
     status_code=200,
-    guards=[requires(Permission.USERS_BLOCK)],
-    responses=problems(*_DEED, CannotBlockSelf, StaffProtected, AlreadyBlocked),
+    guards=[requires(Permission.USERS_BLOCK), recently_proved],
+    responses=problems(*_DEED, StepUpRequired, CannotBlockSelf, StaffProtected, AlreadyBlocked),
 )
 async def block_user(user_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session) -> AccountRead:
     """Block an account: its sessions and sockets end at once and its listings are hidden."""
@@ -134,8 +135,8 @@ async def block_user(user_id: FromPath[UUID], data: JSONBody[Reason], caller: Ca
 @post(
     "/admin/users/{user_id:uuid}/unblock",
     status_code=200,
-    guards=[requires(Permission.USERS_BLOCK)],
-    responses=problems(*_DEED, StaffProtected, NotBlocked),
+    guards=[requires(Permission.USERS_BLOCK), recently_proved],
+    responses=problems(*_DEED, StepUpRequired, StaffProtected, NotBlocked),
 )
 async def unblock_user(
     user_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session
@@ -191,8 +192,8 @@ async def retry_dead_job(job_id: FromPath[UUID], caller: Caller, session: Sessio
 @post(
     "/admin/jobs/dead/{job_id:uuid}/discard",
     status_code=200,
-    guards=[requires(Permission.JOBS_MANAGE)],
-    responses=problems(*_STAFF, NotFound),
+    guards=[requires(Permission.JOBS_MANAGE), recently_proved],
+    responses=problems(*_STAFF, StepUpRequired, NotFound),
 )
 async def discard_dead_job(job_id: FromPath[UUID], caller: Caller, session: Session) -> DeadJobRead:
     """Forget it; the audit log keeps that it was."""

@@ -59,7 +59,7 @@ async def block_user(session: AsyncSession, caller: Principal, user_id: UUID, re
     """
     if user_id == caller.user_id:
         raise CannotBlockSelf
-    user = await _account_under(session, caller, user_id)
+    user = await account_under(session, caller, user_id)
     if user.is_blocked:
         raise AlreadyBlocked
     user = await users.block(session, user_id)
@@ -69,7 +69,7 @@ async def block_user(session: AsyncSession, caller: Principal, user_id: UUID, re
 
 async def unblock_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
     """Let an account act again; its old sessions stay ended. Raises `NotFound`, `StaffProtected`, `NotBlocked`."""
-    user = await _account_under(session, caller, user_id)
+    user = await account_under(session, caller, user_id)
     if not user.is_blocked:
         raise NotBlocked
     user = await users.unblock(session, user_id)
@@ -77,8 +77,8 @@ async def unblock_user(session: AsyncSession, caller: Principal, user_id: UUID, 
     return user
 
 
-async def _account_under(session: AsyncSession, caller: Principal, user_id: UUID) -> User:
-    """The account, locked, if the caller may decide about it."""
+async def account_under(session: AsyncSession, caller: Principal, user_id: UUID) -> User:
+    """The account, locked, if the caller may decide about it; raises `NotFound`, `StaffProtected`."""
     user = await users.lock(session, user_id)
     if STAFF & set(user.roles) and not caller.may(Permission.USERS_ROLES):
         raise StaffProtected

@@ -1,6 +1,7 @@
 """Second factors: an authenticator app with recovery codes, from enrolment to removal, and signing in with them."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,12 +9,13 @@ from memi.audit import service as audit
 from memi.auth import mfa_proof, mfa_queries, totp
 from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked
+from memi.auth.mails import MailKind, request_mail
 from memi.auth.mfa_codes import hash_recovery_code, new_recovery_codes
 from memi.auth.mfa_errors import InvalidMfaToken, MfaAlreadyEnrolled, MfaRequiredForStaff, NoSecondFactor, WrongCode
 from memi.auth.mfa_schemas import Enrolment, MfaStatus, RecoveryCodes
 from memi.auth.policy import AuthPolicy
 from memi.auth.schemas import Transport
-from memi.auth.sessions import end_others, open_session
+from memi.auth.sessions import end_all, end_others, open_session
 from memi.auth.signing_in import Entered
 from memi.auth.tokens import hash_token
 from memi.platform.keyring import KeyRing
@@ -60,7 +62,9 @@ async def confirm(session: AsyncSession, ring: KeyRing, caller: Principal, code:
     codes = await _new_codes(session, user)
     await end_others(session, user.id, caller.session_id, "second_factor_added")
     await mfa_queries.mark_shown(session, caller.session_id)
-    await _tell(session, caller, user, "mfa.enrol", before={"totp": False}, after={"totp": True})
+    await _tell(
+        session, caller, user, MailKind.SECOND_FACTOR_ADDED, "mfa.enrol", before={"totp": False}, after={"totp": True}
+    )
     return codes
 
 
@@ -77,7 +81,15 @@ async def remove(runtime: Runtime, caller: Principal, code: str) -> None:
         if right:
             await mfa_queries.remove(session, user.id)
             await end_others(session, user.id, caller.session_id, "second_factor_removed")
-            await _tell(session, caller, user, "mfa.remove", before={"totp": True}, after={"totp": False})
+            await _tell(
+                session,
+                caller,
+                user,
+                MailKind.SECOND_FACTOR_REMOVED,
+                "mfa.remove",
+                before={"totp": True},
+                after={"totp": False},
+            )
     if not right:
         raise WrongCode
 
@@ -86,8 +98,20 @@ async def renew_recovery_codes(session: AsyncSession, caller: Principal) -> Reco
     """Ten new codes; the old ones work no more. Raises `NoSecondFactor`."""
     user = await _with_factor(session, caller)
     codes = await _new_codes(session, user)
-    await _tell(session, caller, user, "mfa.renew_recovery_codes")
+    await _tell(session, caller, user, MailKind.RECOVERY_CODES_RENEWED, "mfa.renew_recovery_codes")
     return codes
+
+
+async def reset(session: AsyncSession, user_id: UUID) -> None:
+    """Take a lost factor away, and every session with it; whether it is really lost, staff found out before.
+
+    Raises `NotFound`, `NoSecondFactor`.
+    """
+    user = await users.lock(session, user_id)
+    if not await mfa_queries.remove(session, user.id):
+        raise NoSecondFactor
+    await end_all(session, user.id, "second_factor_reset")
+    await request_mail(session, MailKind.SECOND_FACTOR_REMOVED, user.id)
 
 
 async def finish_sign_in(runtime: Runtime, mfa_token: str, code: str, device: Device) -> Entered:
@@ -134,11 +158,13 @@ async def _tell(
     session: AsyncSession,
     caller: Principal,
     user: User,
+    kind: MailKind,
     action: str,
     *,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Mail the owner, and write down what staff did to an account that others depend on."""
+    """Mail the owner, and write down what happened to the account of a member of staff."""
+    await request_mail(session, kind, user.id)
     if STAFF & set(user.roles):
         await audit.record(session, caller, action, "USER", user.id, before=before, after=after)

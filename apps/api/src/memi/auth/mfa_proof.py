@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.auth import mfa_queries, queries
+from memi.auth.mails import MailKind, request_mail
 from memi.auth.mfa_codes import app_code, hash_recovery_code, is_recovery_code
 from memi.auth.models import TotpFactor
 from memi.auth.totp import step_of
@@ -35,7 +36,10 @@ async def spend(session: AsyncSession, ring: KeyRing, user_id: UUID, code: str) 
     if factor is None or factor.confirmed_at is None:
         return False
     if is_recovery_code(code):
-        return await mfa_queries.use_recovery_code(session, user_id, hash_recovery_code(code))
+        if not await mfa_queries.use_recovery_code(session, user_id, hash_recovery_code(code)):
+            return False
+        await request_mail(session, MailKind.RECOVERY_CODE_USED, user_id)
+        return True
     step = await step_shown(session, ring, factor, code)
     if step is None:
         return False

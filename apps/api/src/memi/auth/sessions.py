@@ -103,6 +103,13 @@ async def end_sessions(session: AsyncSession, user_id: UUID, session_id: UUID | 
     return True
 
 
+async def end_all(session: AsyncSession, user_id: UUID, because: str) -> None:
+    """Revoke every session of a person, and every sign-in that is under way just now."""
+    await users.raise_epoch(session, user_id)
+    await queries.revoke(session, user_id, None, because)
+    publish(session, SessionsEnded(user_id, None))
+
+
 async def end_others(session: AsyncSession, user_id: UUID, keep: UUID, because: str) -> None:
     """Revoke every session of a person but one, and every sign-in that is under way just now."""
     await queries.carry_over(session, keep, await users.raise_epoch(session, user_id))

@@ -30,6 +30,8 @@ def createadmin(
     with open_database(settings) as urls:
         made = asyncio.run(_appoint(settings, urls.app, email, role, password_stdin))
     print(f"{email.lower()} {'was made' if made else 'exists already'} and is {role}.")
+    if settings.require_staff_mfa:
+        print("Staff need a second factor: until this account has one, signing in lets it set one up and nothing else.")
 
 
 async def _appoint(settings: Settings, database_url: str, email: str, role: Role, password_stdin: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Ends sockets whose sign-in ended: the token ran out, the session was revoked, the account was blocked."""
+"""Ends sockets whose sign-in ended: the token ran out, the session was revoked, staff need a second factor first."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ import msgspec
 import structlog
 
 from memi.platform.errors import InvalidToken
-from memi.platform.principal import SessionCheck
+from memi.platform.principal import Principal, SessionCheck
 from memi.realtime.connection import Connection
 from memi.realtime.frames import CloseCode
 
 log = structlog.get_logger(__name__)
 SESSIONS_TOPIC = "sessions"
-"""Poked with a person's id after sessions of theirs ended."""
+"""Poked with a person's id after sessions of theirs ended or their roles changed."""
 _TICK_SECONDS = 1.0
 _RECHECK_SECONDS = 30.0
 _RETRY_SECONDS = 0.5
@@ -88,11 +88,15 @@ class SessionWatch:
         for connection in self._sockets.connections_of(user_id):
             by_session.setdefault(connection.principal.session_id, []).append(connection)
         for connections in by_session.values():
-            try:
-                await self._check.check(connections[0].principal)
-            except InvalidToken:
+            if not await self._may_stay(connections[0].principal):
                 for connection in connections:
                     connection.close(CloseCode.NOT_AUTHENTICATED)
+
+    async def _may_stay(self, principal: Principal) -> bool:
+        try:
+            return not (await self._check.check(principal)).may_only_enrol
+        except InvalidToken:
+            return False
 
     @staticmethod
     def _watch_expiry(connection: Connection, seconds: float) -> None:

@@ -60,6 +60,13 @@ class PrivacyChanged:
 
 
 @dataclass(frozen=True)
+class RolesChanged:
+    """What a person may do changed; their sessions go on if they meet what the new roles ask for."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
 class SessionsEnded:
     """Sessions of a person were revoked; `session_id` None means all of them."""
 

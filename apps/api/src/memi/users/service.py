@@ -15,7 +15,7 @@ from memi.platform.permissions import Role
 from memi.users import avatars, queries
 from memi.users.blocks import blocked_between as blocked_between
 from memi.users.errors import EmailTaken
-from memi.users.events import SessionsEnded, UserBlocked, UserChanged, UserUnblocked
+from memi.users.events import RolesChanged, SessionsEnded, UserBlocked, UserChanged, UserUnblocked
 from memi.users.models import User
 from memi.users.schemas import PublicProfile, UserRead, UserUpdate
 
@@ -174,6 +174,7 @@ async def grant_role(session: AsyncSession, user_id: UUID, role: Role) -> None:
     if role not in user.roles:
         user.roles = [*user.roles, str(role)]
         user.version += 1
+        publish(session, RolesChanged(user.id))
 
 
 async def block(session: AsyncSession, user_id: UUID) -> User:
