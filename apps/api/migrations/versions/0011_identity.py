@@ -28,7 +28,11 @@ def upgrade() -> None:
         sa.Column("ready_at", sa.DateTime(timezone=True)),
         sa.Column("expires_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint(
-            "(status = 'READY') = (object_key IS NOT NULL)", name=op.f("ck_data_exports_ready_has_file")
+            "(status = 'EXPIRED') = (object_key IS NULL)", name=op.f("ck_data_exports_has_file_until_expired")
+        ),
+        sa.CheckConstraint(
+            "(status = 'READY') <= (size IS NOT NULL AND expires_at IS NOT NULL)",
+            name=op.f("ck_data_exports_ready_is_whole"),
         ),
         sa.CheckConstraint("status IN ('PENDING','READY','EXPIRED')", name=op.f("ck_data_exports_status")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_data_exports_user_id"), ondelete="CASCADE"),
@@ -96,11 +100,13 @@ def upgrade() -> None:
         "oauth_results",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("bound_to", sa.LargeBinary(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint("length(code_hash) = 32", name=op.f("ck_oauth_results_is_sha256")),
+        sa.CheckConstraint("length(bound_to) = 32", name=op.f("ck_oauth_results_is_bound")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_oauth_results_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_results")),
     )

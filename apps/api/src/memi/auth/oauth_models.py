@@ -50,11 +50,16 @@ class OAuthFlow(Base):
 
 
 class OAuthResult(Base):
-    """What a finished trip proved, waiting for the front end to come with its one-time code."""
+    """What a finished trip proved, waiting for the front end to come with its one-time code.
+
+    `bound_to` is the SHA-256 of what whoever comes must also show: the secret of the browser that began, or the code
+    verifier that the front end kept.
+    """
 
     __tablename__ = "oauth_results"
     __table_args__ = (
         CheckConstraint("length(code_hash) = 32", name="is_sha256"),
+        CheckConstraint("length(bound_to) = 32", name="is_bound"),
         Index("uq_oauth_results_code_hash", "code_hash", unique=True),
         Index(None, "user_id"),
         Index(None, "expires_at"),
@@ -62,6 +67,7 @@ class OAuthResult(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     code_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    bound_to: Mapped[bytes] = mapped_column(LargeBinary)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[RequiredTimestamp]
