@@ -35,6 +35,12 @@ async def drop(session: AsyncSession, user_id: UUID, listing_id: UUID) -> bool:
     return (await session.execute(statement)).first() is not None
 
 
+async def drop_all(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
+    """The listings that the person liked until now."""
+    statement = delete(Favorite).where(Favorite.user_id == user_id).returning(Favorite.listing_id)
+    return (await session.scalars(statement.execution_options(synchronize_session=False))).all()
+
+
 async def of_user(
     session: AsyncSession, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[tuple[UUID, datetime]]:

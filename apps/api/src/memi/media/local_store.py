@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import msgspec
 
@@ -125,7 +125,7 @@ class LocalStore:
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await asyncio.to_thread(self._write, self._path(key), lambda file: file.write(data))
 
-    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+    async def put_file(self, key: str, file: IO[bytes], content_type: str) -> None:
         await asyncio.to_thread(
             self._write, self._path(key), lambda target: shutil.copyfileobj(file, target, CHUNK_BYTES)
         )

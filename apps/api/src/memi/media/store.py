@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 import msgspec
 
@@ -60,7 +60,7 @@ class ObjectStore(Protocol):
         """Write an object whole; nobody ever sees a part of it."""
         ...
 
-    async def put_file(self, key: str, file: BinaryIO, content_type: str) -> None:
+    async def put_file(self, key: str, file: IO[bytes], content_type: str) -> None:
         """Like `put`, of a file from where it stands to its end, in chunks."""
         ...
 

@@ -11,12 +11,16 @@ from memi.platform.ids import new_id
 
 
 class DataExport(Base):
-    """A ZIP of everything that is known of a person, made for them by a job."""
+    """A ZIP of everything that is known of a person, made for them by a job.
+
+    `object_key` is named before anything is written there, so that whoever comes next can remove it.
+    """
 
     __tablename__ = "data_exports"
     __table_args__ = (
         CheckConstraint("status IN ('PENDING','READY','EXPIRED')", name="status"),
-        CheckConstraint("(status = 'READY') = (object_key IS NOT NULL)", name="ready_has_file"),
+        CheckConstraint("(status = 'EXPIRED') = (object_key IS NULL)", name="has_file_until_expired"),
+        CheckConstraint("(status = 'READY') <= (size IS NOT NULL AND expires_at IS NOT NULL)", name="ready_is_whole"),
         Index(None, "user_id"),
         Index("uq_data_exports_pending", "user_id", unique=True, postgresql_where="status = 'PENDING'"),
         Index("ix_data_exports_to_expire", "expires_at", postgresql_where="status = 'READY'"),

@@ -1,5 +1,6 @@
 """How an account goes, comes back within its days, and is erased."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,9 +43,14 @@ async def restore(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
-async def claim_erasable(session: AsyncSession) -> User | None:
-    """An account whose days are over by the database's clock, locked; those others are at work on are left to them."""
-    return await deletion_queries.claim_erasable(session)
+async def next_erasable(session: AsyncSession, excluding: Collection[UUID]) -> UUID | None:
+    """The account whose days have been over for longest by the database's clock, but for some; nothing is locked."""
+    return await deletion_queries.next_erasable(session, excluding)
+
+
+async def lock_erasable(session: AsyncSession, user_id: UUID) -> User | None:
+    """The account, locked, if it is still to be erased; one that somebody else is at work on is left to them."""
+    return await deletion_queries.lock_erasable(session, user_id)
 
 
 async def finish_erasure(session: AsyncSession, user: User) -> None:

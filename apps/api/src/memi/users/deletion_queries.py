@@ -1,6 +1,9 @@
 """Statements of deleting, restoring and erasing accounts. The clock is the database's."""
 
-from sqlalchemy import func, select, update
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.users.models import User
@@ -37,16 +40,18 @@ async def mark_restored(session: AsyncSession, user: User) -> bool:
     return restored
 
 
-async def claim_erasable(session: AsyncSession) -> User | None:
-    statement = (
-        select(User)
-        .where(User.erase_after <= func.now(), User.erased_at.is_(None))
-        .order_by(User.erase_after)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
+def _to_erase() -> ColumnElement[bool]:
+    return and_(User.erase_after <= func.now(), User.erased_at.is_(None))
+
+
+async def next_erasable(session: AsyncSession, excluding: Collection[UUID]) -> UUID | None:
+    statement = select(User.id).where(_to_erase(), User.id.not_in(excluding)).order_by(User.erase_after).limit(1)
     return await session.scalar(statement)
+
+
+async def lock_erasable(session: AsyncSession, user_id: UUID) -> User | None:
+    statement = select(User).where(User.id == user_id, _to_erase()).with_for_update(skip_locked=True)
+    return await session.scalar(statement.execution_options(populate_existing=True))
 
 
 async def mark_erased(session: AsyncSession, user: User) -> None:

@@ -10,7 +10,6 @@ from memi.platform.column_types import CreatedAt, OptionalTimestamp
 from memi.platform.database import Base
 from memi.platform.ids import new_id
 
-
 DELETED_NAME = "Deleted user"
 
 
@@ -27,6 +26,11 @@ class User(Base):
         Index("uq_users_email", "email", unique=True),
         CheckConstraint(
             "(erase_after IS NULL AND erased_at IS NULL) OR deleted_at IS NOT NULL", name="erased_is_deleted"
+        ),
+        CheckConstraint(
+            "erased_at IS NULL OR (email LIKE 'deleted-%@deleted.invalid' AND password_hash IS NULL AND bio IS NULL "
+            "AND avatar_upload_id IS NULL AND avatar_url IS NULL AND city IS NULL AND phone IS NULL)",
+            name="erased_is_nameless",
         ),
         Index(None, "city"),
         Index("ix_users_to_erase", "erase_after", postgresql_where="erase_after IS NOT NULL AND erased_at IS NULL"),

@@ -1,0 +1,35 @@
+"""What staff do about accounts that go: deleting one for its owner's sake, and giving one back."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.admin.errors import CannotDeleteSelf
+from memi.admin.service import account_under
+from memi.audit import service as audit
+from memi.platform.principal import Principal
+from memi.users import deletion
+from memi.users.models import User
+
+
+async def delete_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
+    """Delete an account as its owner could, link in the mail included; raises `CannotDeleteSelf`, `NotFound`."""
+    if user_id == caller.user_id:
+        raise CannotDeleteSelf
+    await account_under(session, caller, user_id)
+    user = await deletion.delete(session, user_id)
+    await _record(session, caller, "user.delete", user, reason)
+    return user
+
+
+async def restore_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
+    """Give a deleted account back while its days last; raises `NotFound`, `RestoreTooLate`."""
+    user = await deletion.restore(session, user_id)
+    await _record(session, caller, "user.restore", user, reason)
+    return user
+
+
+async def _record(session: AsyncSession, caller: Principal, action: str, user: User, reason: str) -> None:
+    deleted = user.deleted_at is not None
+    before, after = {"deleted": not deleted}, {"deleted": deleted}
+    await audit.record(session, caller, action, "USER", user.id, reason=reason, before=before, after=after)
