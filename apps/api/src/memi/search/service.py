@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +77,7 @@ class Browser:
         if not rows:
             return None
         page, version, favorites, views, is_favorite = rows[0]
-        return finish_page(page, favorites, views, is_favorite), _tag(version, favorites, views)
+        return finish_page(page, favorites, views, is_favorite), _tag(page, version, favorites, views)
 
     async def _page(self, plan: Plan, viewer: UUID | None) -> bytes:
         arguments = dict(plan.arguments)
@@ -164,8 +165,9 @@ def _shape(base: Shape, after: bool, viewer: bool) -> Shape:
     return shape
 
 
-def _tag(version: int, *numbers: int) -> bytes:
-    return etag(version, *numbers).encode()
+def _tag(page: bytes, version: int, *numbers: int) -> bytes:
+    """A page also changes without its listing: its seller has another name or picture, its category another name."""
+    return etag(version, *numbers, crc32(page)).encode()
 
 
 async def hidden_listing(session: AsyncSession, listing_id: UUID, viewer: Principal) -> tuple[bytes, bytes]:
@@ -173,8 +175,9 @@ async def hidden_listing(session: AsyncSession, listing_id: UUID, viewer: Princi
     staff = viewer.may(Permission.LISTINGS_MODERATE)
     listing = await listings.visible(session, listing_id, viewer.user_id, staff=staff)
     read = (await listings.render(session, [listing.id], for_owner=listing.seller_id == viewer.user_id))[listing.id]
-    body = finish_page(page_json(read).encode(), read.favorite_count, read.view_count, False)
-    return body, _tag(read.version, read.favorite_count, read.view_count)
+    page = page_json(read).encode()
+    body = finish_page(page, read.favorite_count, read.view_count, False)
+    return body, _tag(page, read.version, read.favorite_count, read.view_count)
 
 
 async def require_seller(session: AsyncSession, seller_id: UUID) -> None:
