@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth.models import AuthSession, MailToken, MfaChallenge
+from memi.auth.models import AuthSession, MailToken
+from memi.auth.oauth_models import ExternalIdentity
 from memi.users.models import User
 
 
@@ -82,20 +83,10 @@ async def prune(session: AsyncSession) -> None:
     )
 
 
-async def carry_over(session: AsyncSession, session_id: UUID, epoch: int) -> None:
-    """Keep one session standing when the account's epoch rises."""
+async def drop_identities(session: AsyncSession, user_id: UUID) -> None:
+    """Unlink every other provider from an account."""
     await session.execute(
-        update(AuthSession)
-        .where(AuthSession.id == session_id)
-        .values(epoch=epoch)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def drop_challenges(session: AsyncSession, user_id: UUID) -> None:
-    """Sign-ins that wait for a second factor have to begin anew."""
-    await session.execute(
-        delete(MfaChallenge).where(MfaChallenge.user_id == user_id).execution_options(synchronize_session=False)
+        delete(ExternalIdentity).where(ExternalIdentity.user_id == user_id).execution_options(synchronize_session=False)
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.auth import queries
 from memi.auth.device import Device
+from memi.auth.mails import MailKind, request_mail, tell_of_new_device
 from memi.auth.models import AuthSession, RefreshToken
 from memi.auth.policy import SESSIONS_PER_USER, AuthPolicy
 from memi.auth.schemas import SessionRead, Transport
@@ -54,6 +55,7 @@ async def open_session(
     await session.flush()
     for ended in await queries.revoke_beyond(session, user.id, SESSIONS_PER_USER):
         publish(session, SessionsEnded(user.id, ended))
+    await tell_of_new_device(session, user.id, opened.id, device)
     return await _issue(session, policy, opened, user, now)
 
 
@@ -77,6 +79,7 @@ async def refresh(
         # A parallel retry of the same client gets one sibling; anything else is somebody with a stolen token.
         if row.siblings > 0 or now - row.rotated_at > timedelta(seconds=policy.grace_seconds):
             await end_sessions(session, user.id, opened.id, "refresh_token_reused")
+            await request_mail(session, MailKind.REFRESH_TOKEN_REUSED, user.id)
             return "reused"
         row.siblings += 1
     else:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from memi.auth import lockout, queries
 from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked, InvalidCredentials
+from memi.auth.mails import MailKind, request_mail
 from memi.auth.models import MfaChallenge
 from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
@@ -27,10 +28,11 @@ Entered = tuple[UserRead, Issued]
 async def register(
     session: AsyncSession, policy: AuthPolicy, data: Registration, password_hash: str, device: Device
 ) -> Entered:
-    """Make an account and sign it in; raises `EmailTaken`."""
+    """Make an account, sign it in, and mail a link to prove its address; raises `EmailTaken`."""
     user = await users.create(
         session, email=data.email, name=data.name, password_hash=password_hash, city=data.city, locale=data.locale
     )
+    await request_mail(session, MailKind.VERIFY_EMAIL, user.id)
     return users.to_read(user), await open_session(session, policy, user, device, data.transport)
 
 

@@ -18,6 +18,7 @@ from memi.platform.errors import AppError, NotFound
 from memi.platform.job_queue import queue_depths
 from memi.platform.limits import Limiter
 from memi.platform.limits_valkey import Unreachable
+from memi.platform.mail import mailer_of
 from memi.platform.runtime import Runtime
 from memi.platform.version import VERSION
 
@@ -57,6 +58,11 @@ async def _cache(runtime: Runtime) -> Dependency:
         return Dependency("down", None, "limits are counted by each process alone")
 
 
+async def _mail(runtime: Runtime) -> Dependency:
+    found = await mailer_of(runtime.adapters).check()
+    return Dependency("up" if found.up else "down", found.latency_ms, found.detail)
+
+
 @get("/health", tags=["operations"])
 async def health(app: App) -> Response[Health]:
     """The version and each dependency; 503 when the service cannot serve."""
@@ -64,6 +70,7 @@ async def health(app: App) -> Response[Health]:
         "database": await _database(app),
         "broker": Dependency("up" if app.broker.connected else "down", None),
         "cache": await _cache(app),
+        "mail": await _mail(app),
     }
     up = dependencies["database"].status == "up"
     whole = all(item.status != "down" for item in dependencies.values())

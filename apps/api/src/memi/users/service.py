@@ -218,6 +218,17 @@ async def set_password_hash(session: AsyncSession, user_id: UUID, password_hash:
     user.password_hash = password_hash
 
 
+async def set_email(session: AsyncSession, user_id: UUID, email: str) -> None:
+    """Give the account an address that its owner has proved to read; raises `EmailTaken`, which voids the unit."""
+    user = await queries.lock(session, user_id)
+    if user is None:
+        raise NotFound
+    user.email = email.lower()
+    user.email_verified_at = clock.now()
+    user.version += 1
+    await _flush(session)
+
+
 async def mark_verified(session: AsyncSession, user_id: UUID) -> None:
     user = await queries.lock(session, user_id)
     if user is not None and user.email_verified_at is None:
