@@ -1,6 +1,5 @@
 """Second factors: an authenticator app with recovery codes, from enrolment to removal, and signing in with them."""
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,36 +61,24 @@ async def confirm(session: AsyncSession, ring: KeyRing, caller: Principal, code:
     codes = await _new_codes(session, user)
     await end_others(session, user.id, caller.session_id, "second_factor_added")
     await mfa_queries.mark_shown(session, caller.session_id)
-    await _tell(
-        session, caller, user, MailKind.SECOND_FACTOR_ADDED, "mfa.enrol", before={"totp": False}, after={"totp": True}
-    )
+    await _tell(session, caller, user, MailKind.SECOND_FACTOR_ADDED, "mfa.enrol")
     return codes
 
 
 async def remove(runtime: Runtime, caller: Principal, code: str) -> None:
     """Do without the factor, which proves itself a last time; other sessions end.
 
-    Raises `NoSecondFactor`, `MfaRequiredForStaff`, `WrongCode`.
+    Raises `NoSecondFactor`, `MfaRequiredForStaff`, `WrongCode`, `TooManyAttempts`.
     """
-    async with runtime.unit_of_work() as session:
+    async with mfa_proof.attempt(runtime, caller.user_id), runtime.unit_of_work() as session:
         user = await _with_factor(session, caller)
         if runtime.adapters.get(AuthPolicy).staff_need_mfa and STAFF & set(user.roles):
             raise MfaRequiredForStaff
-        right = await mfa_proof.spend(session, runtime.key_ring, user.id, code)
-        if right:
-            await mfa_queries.remove(session, user.id)
-            await end_others(session, user.id, caller.session_id, "second_factor_removed")
-            await _tell(
-                session,
-                caller,
-                user,
-                MailKind.SECOND_FACTOR_REMOVED,
-                "mfa.remove",
-                before={"totp": True},
-                after={"totp": False},
-            )
-    if not right:
-        raise WrongCode
+        if not await mfa_proof.spend(session, runtime.key_ring, user.id, code):
+            raise WrongCode
+        await mfa_queries.remove(session, user.id)
+        await end_others(session, user.id, caller.session_id, "second_factor_removed")
+        await _tell(session, caller, user, MailKind.SECOND_FACTOR_REMOVED, "mfa.remove")
 
 
 async def renew_recovery_codes(session: AsyncSession, caller: Principal) -> RecoveryCodes:
@@ -115,10 +102,23 @@ async def reset(session: AsyncSession, user_id: UUID) -> None:
 
 
 async def finish_sign_in(runtime: Runtime, mfa_token: str, code: str, device: Device) -> Entered:
-    """Open the session that a right password or provider began; raises `InvalidMfaToken`, `WrongCode`.
+    """Open the session that a right password or provider began.
 
-    Wrong codes are counted and committed before the refusal.
+    Raises `InvalidMfaToken`, `WrongCode`, `TooManyAttempts`, `AccountBlocked`.
     """
+    async with runtime.unit_of_work() as session:
+        user_id = await mfa_queries.challenged(session, hash_token(mfa_token))
+    if user_id is None:
+        raise InvalidMfaToken
+    async with mfa_proof.attempt(runtime, user_id):
+        # A wrong code is counted on the challenge and committed, and only then refused.
+        entered = await _show_factor(runtime, mfa_token, code, device)
+        if entered is None:
+            raise WrongCode
+    return entered
+
+
+async def _show_factor(runtime: Runtime, mfa_token: str, code: str, device: Device) -> Entered | None:
     async with runtime.unit_of_work() as session:
         found = await mfa_queries.lock_challenge(session, hash_token(mfa_token))
         if found is None:
@@ -131,12 +131,12 @@ async def finish_sign_in(runtime: Runtime, mfa_token: str, code: str, device: De
         if user.is_blocked:
             raise AccountBlocked
         challenge.attempts += 1
-        if await mfa_proof.spend(session, runtime.key_ring, user.id, code):
-            challenge.used_at = now
-            transport: Transport = "cookie" if challenge.transport == "cookie" else "token"
-            policy = runtime.adapters.get(AuthPolicy)
-            return users.to_read(user), await open_session(session, policy, user, device, transport, mfa=True)
-    raise WrongCode
+        if not await mfa_proof.spend(session, runtime.key_ring, user.id, code):
+            return None
+        challenge.used_at = now
+        transport: Transport = "cookie" if challenge.transport == "cookie" else "token"
+        policy = runtime.adapters.get(AuthPolicy)
+        return users.to_read(user), await open_session(session, policy, user, device, transport, mfa=True)
 
 
 async def _with_factor(session: AsyncSession, caller: Principal) -> User:
@@ -154,17 +154,8 @@ async def _new_codes(session: AsyncSession, user: User) -> RecoveryCodes:
     return RecoveryCodes(codes)
 
 
-async def _tell(
-    session: AsyncSession,
-    caller: Principal,
-    user: User,
-    kind: MailKind,
-    action: str,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
+async def _tell(session: AsyncSession, caller: Principal, user: User, kind: MailKind, action: str) -> None:
     """Mail the owner, and write down what happened to the account of a member of staff."""
     await request_mail(session, kind, user.id)
     if STAFF & set(user.roles):
-        await audit.record(session, caller, action, "USER", user.id, before=before, after=after)
+        await audit.record(session, caller, action, "USER", user.id)

@@ -1,21 +1,40 @@
 """Whether a code proves the second factor: of the app, each time step once, or a recovery code, each once."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import mfa_queries, queries
+from memi.auth import lockout, mfa_queries, queries
 from memi.auth.mails import MailKind, request_mail
 from memi.auth.mfa_codes import app_code, hash_recovery_code, is_recovery_code
+from memi.auth.mfa_errors import WrongCode
 from memi.auth.models import TotpFactor
 from memi.auth.totp import step_of
 from memi.platform.keyring import KeyRing
+from memi.platform.runtime import Runtime
 
 _PURPOSE = "totp"
 
 
 def seal(ring: KeyRing, secret: str) -> bytes:
     return ring.seal(_PURPOSE, secret.encode())
+
+
+@asynccontextmanager
+async def attempt(runtime: Runtime, user_id: UUID) -> AsyncGenerator[None]:
+    """Look at one code for an account: a `WrongCode` that leaves the block makes the next ones wait ever longer.
+
+    Raises `TooManyAttempts` while they must.
+    """
+    subject = lockout.subject_of_codes(runtime.key_ring, user_id)
+    async with lockout.attempt(runtime, subject):
+        try:
+            yield
+        except WrongCode:
+            await lockout.failed(runtime, subject)
+            raise
 
 
 async def step_shown(session: AsyncSession, ring: KeyRing, factor: TotpFactor, code: str) -> int | None:
@@ -32,6 +51,13 @@ async def spend(session: AsyncSession, ring: KeyRing, user_id: UUID, code: str) 
 
     A secret that an older key sealed is sealed anew, so that old keys can leave the ring.
     """
+    if not await _use_up(session, ring, user_id, code):
+        return False
+    await lockout.succeeded(session, lockout.subject_of_codes(ring, user_id))
+    return True
+
+
+async def _use_up(session: AsyncSession, ring: KeyRing, user_id: UUID, code: str) -> bool:
     factor = await mfa_queries.factor(session, user_id)
     if factor is None or factor.confirmed_at is None:
         return False

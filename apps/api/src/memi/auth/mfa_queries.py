@@ -88,6 +88,11 @@ async def remove(session: AsyncSession, user_id: UUID) -> bool:
     return removed is not None
 
 
+async def challenged(session: AsyncSession, token_hash: bytes) -> UUID | None:
+    """Whose half-done sign-in it is."""
+    return await session.scalar(select(MfaChallenge.user_id).where(MfaChallenge.token_hash == token_hash))
+
+
 async def lock_challenge(session: AsyncSession, token_hash: bytes) -> tuple[MfaChallenge, User, datetime] | None:
     """A half-done sign-in, locked, with its account and the time now."""
     row = (

@@ -5,7 +5,7 @@ from litestar.params import JSONBody
 
 from memi.auth import mfa, step_up
 from memi.auth.device import device_of
-from memi.auth.errors import AccountBlocked
+from memi.auth.errors import AccountBlocked, TooManyAttempts
 from memi.auth.mfa_errors import (
     InvalidMfaToken,
     MfaAlreadyEnrolled,
@@ -29,6 +29,7 @@ from memi.auth.mfa_schemas import (
 from memi.auth.replies import Outcome, signed_in, stepped_up
 from memi.platform.dependencies import ENROLMENT, AnyRequest, App, Caller, Session, recently_proved
 from memi.platform.errors import NotAuthenticated, StepUpRequired, ValidationFailed
+from memi.platform.limits import Limit, RateLimited, limited
 from memi.platform.problems import problems
 
 
@@ -41,9 +42,9 @@ async def read_mfa(caller: Caller, session: Session) -> MfaStatus:
 @post(
     "/auth/mfa/totp/enrol",
     status_code=200,
-    guards=[recently_proved],
+    guards=[limited(Limit.SECOND_FACTOR), recently_proved],
     opt={ENROLMENT: True},
-    responses=problems(NotAuthenticated, StepUpRequired, MfaAlreadyEnrolled),
+    responses=problems(NotAuthenticated, StepUpRequired, RateLimited, MfaAlreadyEnrolled),
 )
 async def enrol_totp(caller: Caller, app: App, session: Session) -> Enrolment:
     """Begin with an authenticator app. It counts for nothing until it is confirmed; beginning again replaces it."""
@@ -53,10 +54,16 @@ async def enrol_totp(caller: Caller, app: App, session: Session) -> Enrolment:
 @post(
     "/auth/mfa/totp/confirm",
     status_code=200,
-    guards=[recently_proved],
+    guards=[limited(Limit.SECOND_FACTOR), recently_proved],
     opt={ENROLMENT: True},
     responses=problems(
-        NotAuthenticated, StepUpRequired, NoSecondFactor, MfaAlreadyEnrolled, WrongCode, ValidationFailed
+        NotAuthenticated,
+        StepUpRequired,
+        RateLimited,
+        NoSecondFactor,
+        MfaAlreadyEnrolled,
+        WrongCode,
+        ValidationFailed,
     ),
 )
 async def confirm_totp(data: JSONBody[CodeProof], caller: Caller, app: App, session: Session) -> RecoveryCodes:
@@ -66,9 +73,16 @@ async def confirm_totp(data: JSONBody[CodeProof], caller: Caller, app: App, sess
 
 @delete(
     "/auth/mfa/totp",
-    guards=[recently_proved],
+    guards=[limited(Limit.SECOND_FACTOR), recently_proved],
     responses=problems(
-        NotAuthenticated, StepUpRequired, NoSecondFactor, MfaRequiredForStaff, WrongCode, ValidationFailed
+        NotAuthenticated,
+        StepUpRequired,
+        RateLimited,
+        NoSecondFactor,
+        MfaRequiredForStaff,
+        WrongCode,
+        TooManyAttempts,
+        ValidationFailed,
     ),
 )
 async def remove_totp(data: JSONBody[CodeProof], caller: Caller, app: App) -> None:
@@ -79,8 +93,8 @@ async def remove_totp(data: JSONBody[CodeProof], caller: Caller, app: App) -> No
 @post(
     "/auth/mfa/recovery-codes",
     status_code=200,
-    guards=[recently_proved],
-    responses=problems(NotAuthenticated, StepUpRequired, NoSecondFactor),
+    guards=[limited(Limit.SECOND_FACTOR), recently_proved],
+    responses=problems(NotAuthenticated, StepUpRequired, RateLimited, NoSecondFactor),
 )
 async def renew_recovery_codes(caller: Caller, session: Session) -> RecoveryCodes:
     """Ten new recovery codes, shown this once; those there were work no more."""
@@ -90,7 +104,8 @@ async def renew_recovery_codes(caller: Caller, session: Session) -> RecoveryCode
 @post(
     "/auth/mfa/verify",
     status_code=200,
-    responses=problems(InvalidMfaToken, WrongCode, AccountBlocked, ValidationFailed),
+    guards=[limited(Limit.SECOND_FACTOR)],
+    responses=problems(InvalidMfaToken, WrongCode, TooManyAttempts, RateLimited, AccountBlocked, ValidationFailed),
 )
 async def verify_mfa(data: JSONBody[MfaVerification], request: AnyRequest, app: App) -> Response[Outcome]:
     """Finish a sign-in by a code of the app or a recovery code. Five wrong codes void the token."""
@@ -100,9 +115,18 @@ async def verify_mfa(data: JSONBody[MfaVerification], request: AnyRequest, app: 
 @post(
     "/auth/step-up",
     status_code=200,
+    guards=[limited(Limit.SECOND_FACTOR)],
     opt={ENROLMENT: True},
     responses=problems(
-        NotAuthenticated, WrongPassword, WrongCode, SecondFactorNeeded, NoSecondFactor, SignInAgain, ValidationFailed
+        NotAuthenticated,
+        WrongPassword,
+        WrongCode,
+        SecondFactorNeeded,
+        NoSecondFactor,
+        SignInAgain,
+        TooManyAttempts,
+        RateLimited,
+        ValidationFailed,
     ),
 )
 async def prove_anew(

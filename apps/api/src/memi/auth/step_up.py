@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import mfa_proof, mfa_queries, queries
+from memi.auth import lockout, mfa_proof, mfa_queries, queries
 from memi.auth.device import Device
 from memi.auth.mfa_errors import NoSecondFactor, SecondFactorNeeded, SignInAgain, WrongCode, WrongPassword
 from memi.auth.passwords import PasswordHasher
@@ -22,31 +22,39 @@ Proved = tuple[Issued, datetime]
 
 
 async def by_code(runtime: Runtime, caller: Principal, code: str, device: Device) -> Proved:
-    """Prove it by the second factor; raises `NoSecondFactor`, `WrongCode`."""
-    async with runtime.unit_of_work() as session:
+    """Prove it by the second factor; raises `NoSecondFactor`, `WrongCode`, `TooManyAttempts`."""
+    async with mfa_proof.attempt(runtime, caller.user_id), runtime.unit_of_work() as session:
         if not await queries.has_second_factor(session, caller.user_id):
             raise NoSecondFactor
-        if await mfa_proof.spend(session, runtime.key_ring, caller.user_id, code):
-            return await _succeed(session, runtime, caller, device, mfa=True)
-    raise WrongCode
+        if not await mfa_proof.spend(session, runtime.key_ring, caller.user_id, code):
+            raise WrongCode
+        return await _succeed(session, runtime, caller, device, mfa=True)
 
 
 async def by_password(runtime: Runtime, caller: Principal, password: str, device: Device) -> Proved:
-    """Prove it by the password; raises `SecondFactorNeeded` where there is one, `SignInAgain`, `WrongPassword`."""
+    """Prove it by the password; raises `SecondFactorNeeded` where there is one.
+
+    Also `SignInAgain`, `WrongPassword`, `TooManyAttempts`.
+    """
     async with runtime.unit_of_work() as session:
         await _require_no_factor(session, caller.user_id)
-        seen = (await users.get(session, caller.user_id)).password_hash
+        account = await users.get(session, caller.user_id)
+        seen, email = account.password_hash, account.email
     if seen is None:
         raise SignInAgain
-    # Nothing is open while the password is verified: that takes long.
-    matches, _ = await runtime.adapters.get(PasswordHasher).verify(password, seen)
-    if not matches:
-        raise WrongPassword
+    subject = lockout.subject_of_address(runtime.key_ring, email)
+    async with lockout.attempt(runtime, subject):
+        # Nothing is open while the password is verified: that takes long.
+        matches, _ = await runtime.adapters.get(PasswordHasher).verify(password, seen)
+        if not matches:
+            await lockout.failed(runtime, subject)
+            raise WrongPassword
     async with runtime.unit_of_work() as session:
         user = await users.lock(session, caller.user_id)
         if user.password_hash != seen:
             raise WrongPassword  # it was changed meanwhile
         await _require_no_factor(session, user.id)
+        await lockout.succeeded(session, subject)
         return await _succeed(session, runtime, caller, device, mfa=False)
 
 
