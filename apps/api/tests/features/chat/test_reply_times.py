@@ -1,0 +1,75 @@
+"""How long buyers typically wait for a seller's first answer."""
+
+from uuid import UUID
+
+import httpx
+
+from memi.chat.jobs import learn_reply_times
+from memi.platform.runtime import Runtime
+from support.people import People, Person
+from support.sql import Sql
+from support.talks import Talk, Talks
+
+
+async def answered_after(talks: Talks, sql: Sql, seller: Person, minutes: float) -> Talk:
+    """A chat that began so long ago and is answered now."""
+    talk = await talks.new(seller=seller)
+    await sql.execute(
+        "UPDATE chats SET created_at = created_at - make_interval(secs => $2) WHERE id = $1",
+        UUID(talk.id),
+        minutes * 60.0,
+    )
+    await talk.say(seller)
+    return talk
+
+
+async def shown(client: httpx.AsyncClient, seller: Person) -> int | None:
+    return (await client.get(f"/api/v1/users/{seller.id}")).json()["reply_minutes"]
+
+
+async def test_is_the_median_of_their_chats(
+    people: People, talks: Talks, sql: Sql, client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    seller = await people.new("Murad")
+    for number, minutes in enumerate((2.5, 600, 9.5)):
+        assert await shown(client, seller) is None
+        await answered_after(talks, sql, seller, minutes)
+        await talks.new(seller=seller)  # nobody has answered this one
+        if number < 2:
+            await learn_reply_times.run(runtime)
+    await learn_reply_times.run(runtime)
+    assert await shown(client, seller) == 10
+
+
+async def test_only_the_first_answer_counts(talks: Talks, sql: Sql) -> None:
+    talk = await talks.new()
+    replied = "SELECT seller_replied_at FROM chats WHERE id = $1"
+    await talk.say(talk.buyer)
+    assert await sql.value(replied, UUID(talk.id)) is None
+    first = await talk.say(talk.seller)
+    await talk.say(talk.buyer)
+    await talk.say(talk.seller)
+    at = await sql.value(replied, UUID(talk.id))
+    assert at == await sql.value("SELECT created_at FROM messages WHERE id = $1", UUID(first["id"]))
+
+
+async def test_is_learnt_anew_and_keeps_the_other_numbers(
+    people: People,
+    talks: Talks,
+    sql: Sql,
+    client: httpx.AsyncClient,
+    runtime: Runtime,
+) -> None:
+    seller = await people.new("Murad")
+    await sql.execute(
+        "INSERT INTO seller_stats (user_id, active_listing_count, sold_count) VALUES ($1, 4, 7)", UUID(seller.id)
+    )
+    for _ in range(3):
+        await answered_after(talks, sql, seller, 10**7)
+    await learn_reply_times.run(runtime)
+    assert await shown(client, seller) == 32_767
+    for _ in range(20):
+        await answered_after(talks, sql, seller, 0.5)
+    await learn_reply_times.run(runtime)
+    profile = (await client.get(f"/api/v1/users/{seller.id}")).json()
+    assert (profile["reply_minutes"], profile["active_listing_count"], profile["sold_count"]) == (1, 4, 7)
