@@ -21,6 +21,7 @@ from memi.cli.errors import CommandFailed
 from memi.cli.serving import METRICS_DIR, bind, empty_metrics_dir
 from memi.cli.supervisor import StopRequested, Supervisor, stop_on_signal
 from memi.demo.logins import LOGINS, demo_password, ensure_logins
+from memi.platform.mail_folder import mail_folder
 from memi.platform.settings import Environment, Settings, load_settings
 
 _READY_SECONDS = 60.0
@@ -161,6 +162,8 @@ def _welcome(settings: Settings, password: str | None, seconds: float) -> str:
         f"  Documentation   {base}/docs",
         f"  Health          {base}/health",
     ]
+    if settings.smtp_url is None:
+        lines.append(f"  Mail            {mail_folder(settings).absolute()}  (memi mails lists it)")
     if password is not None:
         lines += ["", f"  Demo logins, all with the password  {password}"]
         lines += [f"    {login.email}" for login in LOGINS]

@@ -64,6 +64,8 @@ def mailer_of(adapters: Adapters) -> Mailer:
 def parse_sender(text: str) -> Address:
     """The `MEMI_MAIL_FROM` of every mail; raises `ConfigurationError`."""
     try:
+        if not text.isprintable():
+            raise ValueError(text)
         header = SMTP.header_factory("From", text)
         (address,) = header.addresses
         _checked(address.addr_spec)

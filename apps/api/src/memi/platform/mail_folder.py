@@ -14,8 +14,14 @@ from pathlib import Path
 
 from memi.platform import clock
 from memi.platform.mail import Mail, MailCheck, MailNotSent, compose, parse_sender
+from memi.platform.settings import Settings
 
 _LINK = re.compile(r"https?://\S+").search
+
+
+def mail_folder(settings: Settings) -> Path:
+    """Where mails are kept while there is no mail server."""
+    return settings.data_dir / "mail"
 
 
 class FolderMailer:

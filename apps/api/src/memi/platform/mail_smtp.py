@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
@@ -68,14 +69,18 @@ class SmtpMailer:
         message = compose(mail, self._sender)
         try:
             async with asyncio.timeout(_MAIL_SECONDS), self._client(_STEP_SECONDS) as client:
-                await client.send_message(message)
+                await self._hand_over(client, message)
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = max((refused.code for refused in error.recipients), default=0)
             raise (MailRefused if code >= 500 else MailNotSent)(f"the server refused the recipient: {code}") from None
-        except aiosmtplib.SMTPNotSupported:
-            raise MailRefused("the server cannot take this address or lacks encryption") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             raise MailNotSent(_reason(error)) from None
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+        try:
+            await client.send_message(message)
+        except aiosmtplib.SMTPNotSupported:
+            raise MailRefused("the server takes no addresses beyond ASCII") from None
 
     async def check(self) -> MailCheck:
         """Greets the server, at most every 30 seconds however often it is asked."""
