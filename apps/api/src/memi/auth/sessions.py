@@ -164,6 +164,7 @@ async def list_sessions(
 
 
 async def _issue(session: AsyncSession, policy: AuthPolicy, opened: AuthSession, user: User, now: datetime) -> Issued:
+    await users.saw(session, user.id)
     refresh_token = new_refresh_token()
     session.add(
         RefreshToken(

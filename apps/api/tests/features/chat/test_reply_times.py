@@ -1,14 +1,25 @@
 """How long buyers typically wait for a seller's first answer."""
 
+import asyncio
 from uuid import UUID
 
 import httpx
 
 from memi.chat.jobs import learn_reply_times
+from memi.platform.embedded_postgres import EmbeddedUrls
+from memi.platform.ids import new_id
+from memi.platform.migrations import migrate
 from memi.platform.runtime import Runtime
 from support.people import People, Person
 from support.sql import Sql
 from support.talks import Talk, Talks
+
+_USER = "INSERT INTO users (id, email, name) VALUES ($1, $2, 'x')"
+_ITEM = (
+    "INSERT INTO listings (id, seller_id, title, currency, status, version) VALUES ($1, $2, 'Coat', 'AZN', 'DRAFT', 1)"
+)
+_CHAT = "INSERT INTO chats (id, listing_id, buyer_id, seller_id) VALUES ($1, $2, $3, $4)"
+_MESSAGE = "INSERT INTO messages (id, chat_id, seq, sender_id, kind, body) VALUES ($1, $2, $3, $4, 'TEXT', 'x')"
 
 
 async def answered_after(talks: Talks, sql: Sql, seller: Person, minutes: float) -> Talk:
@@ -73,3 +84,27 @@ async def test_is_learnt_anew_and_keeps_the_other_numbers(
     await learn_reply_times.run(runtime)
     profile = (await client.get(f"/api/v1/users/{seller.id}")).json()
     assert (profile["reply_minutes"], profile["active_listing_count"], profile["sold_count"]) == (1, 4, 7)
+
+
+async def test_an_installation_with_chats_brings_its_answers_along(server: EmbeddedUrls) -> None:
+    name = "before_people"
+    url = server.migrator.rsplit("/", 1)[0] + "/" + name
+    async with Sql.connect(server.migrator) as admin:
+        await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        await asyncio.to_thread(migrate, url, server.app, "0011_identity")
+        async with Sql.connect(url) as old:
+            buyer, seller, item, chat = (new_id() for _ in range(4))
+            for user_id in (buyer, seller):
+                await old.execute(_USER, user_id, f"{user_id}@example.com")
+            await old.execute(_ITEM, item, seller)
+            await old.execute(_CHAT, chat, item, buyer, seller)
+            for seq, sender in enumerate((buyer, seller, buyer, seller), 1):
+                await old.execute(_MESSAGE, new_id(), chat, seq, sender)
+            first = await old.value("SELECT created_at FROM messages WHERE seq = 2")
+            await asyncio.to_thread(migrate, url, server.app)
+            assert await old.value("SELECT seller_replied_at FROM chats") == first
+            assert await old.value("SELECT last_seq FROM chats") == 4
+    finally:
+        async with Sql.connect(server.superuser) as root:
+            await root.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -159,3 +159,16 @@ class TestLastSeen:
             async with asyncio.timeout(2), runtime.unit_of_work() as session:
                 await users.saw(session, UUID(person.id))
         assert await self.seen(sql, person) is None
+
+    async def test_signing_in_and_staying_signed_in_is_being_here(
+        self, people: People, client: httpx.AsyncClient, sql: Sql
+    ) -> None:
+        person = await people.new()
+        assert await self.seen(sql, person) is not None
+        long_ago = datetime(2026, 3, 4, tzinfo=UTC)
+        await sql.execute("UPDATE users SET last_seen_at = $2 WHERE id = $1", UUID(person.id), long_ago)
+        body = {"refresh_token": person.refresh_token}
+        assert (await client.post("/api/v1/auth/refresh", json=body)).status_code == 200
+        seen = await self.seen(sql, person)
+        assert seen is not None
+        assert seen > long_ago
