@@ -15,6 +15,7 @@ from memi.chat.presence import PresenceBoard
 from memi.chat.reader import Reader
 from memi.chat.schemas import ChatRead, FirstMessage, MessageRead, ReadUpTo, Seq
 from memi.platform.errors import NotFound
+from memi.platform.limits import Limit, count
 from memi.platform.runtime import Runtime
 from memi.platform.validation import RequestModel
 from memi.realtime.connection import Connection
@@ -85,6 +86,8 @@ class ChatCommands:
         return Nothing()
 
     async def send(self, connection: Connection, data: Send) -> MessageRead:
+        account = str(connection.user_id)
+        await count(self._runtime, Limit.CHAT_SEND, account=account, address=connection.address)
         return await service.send(self._runtime, connection.user_id, data.chat_id, data.body, data.client_id)
 
     async def read(self, connection: Connection, data: Read) -> ChatRead:

@@ -95,7 +95,7 @@ POLICIES: dict[Limit, Policy] = {
     Limit.SEARCH: _policy(Limit.SEARCH, account=(120, MINUTE), address=(600, MINUTE)),
     Limit.SUGGEST: _policy(Limit.SUGGEST, account=(300, MINUTE), address=(1500, MINUTE)),
     Limit.EXPORT: _policy(Limit.EXPORT, account=(3, DAY), address=(30, DAY)),
-    Limit.SOCKET: _policy(Limit.SOCKET, account=(60, MINUTE), address=(240, MINUTE)),
+    Limit.SOCKET: _policy(Limit.SOCKET, address=(240, MINUTE)),
 }
 """docs/limits.md says why these; a test compares the two."""
 

@@ -33,6 +33,7 @@ class Connection:
         "_send",
         "_started",
         "_writer",
+        "address",
         "closing",
         "given_up",
         "principal",
@@ -40,7 +41,9 @@ class Connection:
         "warned_of_expiry",
     )
 
-    def __init__(self, send: Send, principal: Principal, *, queue: int, give_up_seconds: float) -> None:
+    def __init__(
+        self, send: Send, principal: Principal, *, queue: int, give_up_seconds: float, address: str | None = None
+    ) -> None:
         self._send = send
         self._limit = queue
         self._give_up_seconds = give_up_seconds
@@ -53,6 +56,7 @@ class Connection:
         self._budget = COMMAND_BURST
         self._budget_at = time.monotonic()
         self.principal = principal
+        self.address = address
         self.closing: CloseCode | None = None
         self.given_up = False
         self.warned_of_expiry = False

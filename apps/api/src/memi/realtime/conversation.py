@@ -1,6 +1,7 @@
 """What happens on one socket, from the handshake to the end: sign-in first, then commands one after the other."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -51,16 +52,21 @@ class _Over(Exception):
 class Conversation:
     """`receive` and `send` are the server's; the socket is accepted already."""
 
-    def __init__(self, hub: Hub, receive: Any, send: Send) -> None:
+    def __init__(
+        self, hub: Hub, receive: Any, send: Send, *, address: str | None, on_signed_in: Callable[[], None]
+    ) -> None:
         self._hub = hub
         self._receive = receive
         self._send = send
+        self._address = address
+        self._on_signed_in = on_signed_in
 
     async def run(self, authorization: str | None, cookie_token: str | None = None) -> None:
         """Serve until either side ends it; who brought neither header nor cookie signs in with its first frame."""
         connection: Connection | None = None
         try:
             principal, id = await self._sign_in(authorization, cookie_token)
+            self._on_signed_in()
             connection = self._connect(principal)
             await self._attach(connection, id)
             while True:
@@ -118,7 +124,11 @@ class Conversation:
         if not self._hub.may_open(principal.user_id):
             raise _Over(CloseCode.TOO_MANY_SOCKETS)
         return Connection(
-            self._send, principal, queue=settings.socket_queue, give_up_seconds=settings.socket_dead_seconds
+            self._send,
+            principal,
+            queue=settings.socket_queue,
+            give_up_seconds=settings.socket_dead_seconds,
+            address=self._address,
         )
 
     async def _attach(self, connection: Connection, id: FrameId) -> None:

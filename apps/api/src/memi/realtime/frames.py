@@ -53,6 +53,7 @@ class Refusal(msgspec.Struct, omit_defaults=True):
     code: str
     detail: str
     errors: list[FieldError] | None = None
+    retry_after: Any = None
 
 
 class Command(msgspec.Struct):
@@ -82,7 +83,7 @@ def reply(type: Literal["ack", "error", "ready"], data: object, id: FrameId) -> 
 
 def refusal(error: AppError, id: FrameId) -> str:
     errors = error.errors if isinstance(error, ValidationFailed) else None
-    return reply("error", Refusal(error.code, error.detail, errors), id)
+    return reply("error", Refusal(error.code, error.detail, errors, error.fields.get("retry_after")), id)
 
 
 def read_command(text: str) -> Command:

@@ -14,6 +14,7 @@ from memi.platform.settings import Settings
 from memi.platform.validation import RequestModel
 from memi.realtime import frames
 from memi.realtime.connection import Connection
+from memi.realtime.doorway import Doorway
 from memi.realtime.frames import CloseCode
 from memi.realtime.pulling import PullLoop, Source
 from memi.realtime.watch import SESSIONS_TOPIC, SessionWatch
@@ -38,6 +39,7 @@ class Hub:
         self.tokens = tokens
         self.check = check
         self.commands: dict[str, RegisteredCommand] = {}
+        self.doorway = Doorway()
         self._broker = broker
         self._by_user: dict[UUID, set[Connection]] = {}
         self._loops: list[PullLoop] = []

@@ -6,8 +6,11 @@ from litestar import Router, WebSocket, websocket
 from litestar.datastructures import State
 
 from memi.platform.browser import BrowserCookies
+from memi.platform.client_address import client_address
+from memi.platform.limits import RateLimited
 from memi.platform.runtime import Runtime
 from memi.realtime.conversation import Conversation
+from memi.realtime.doorway import knock, turn_away
 from memi.realtime.frames import SUBPROTOCOL
 from memi.realtime.hub import Hub
 
@@ -21,9 +24,18 @@ async def serve_socket(socket: WebSocket[Any, Any, State]) -> None:
         await socket.receive()
         await socket.close()
         return
-    await socket.accept(subprotocols=SUBPROTOCOL if offered else None)
-    conversation = Conversation(runtime.adapters.get(Hub), socket.receive, socket.send)
-    await conversation.run(socket.headers.get("authorization"), _cookie_token(socket, runtime))
+    hub = runtime.adapters.get(Hub)
+    ticket = await knock(socket, runtime, hub.doorway)
+    if isinstance(ticket, RateLimited):
+        await turn_away(socket, ticket)
+        return
+    try:
+        await socket.accept(subprotocols=SUBPROTOCOL if offered else None)
+        address = client_address(socket.scope, runtime.settings)
+        conversation = Conversation(hub, socket.receive, socket.send, address=address, on_signed_in=ticket.leave)
+        await conversation.run(socket.headers.get("authorization"), _cookie_token(socket, runtime))
+    finally:
+        ticket.leave()
 
 
 def _cookie_token(socket: WebSocket[Any, Any, State], runtime: Runtime) -> str | None:
