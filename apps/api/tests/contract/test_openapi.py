@@ -25,6 +25,7 @@ PUBLIC_CHANGES = {
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
+    ("POST", "/api/v1/auth/mfa/verify"),
     # Whoever has the link reads the account's mail; nobody can sign in to an account that is deleted.
     ("POST", "/api/v1/auth/account/restore"),
     # Signed by the service itself: the token in the path is the permission.
