@@ -8,7 +8,10 @@ from types import ModuleType
 from litestar import Router
 
 from memi.admin import access_routes as admin_access_routes
+from memi.admin import accounts_routes as admin_accounts_routes
 from memi.admin import routes as admin_routes
+from memi.audit import personal_data as audit_data
+from memi.auth import account_routes as auth_account_routes
 from memi.auth import handlers as auth_handlers
 from memi.auth import jobs as auth_jobs
 from memi.auth import lockout as auth_lockout
@@ -16,10 +19,11 @@ from memi.auth import mfa_jobs as auth_mfa_jobs
 from memi.auth import mfa_routes as auth_mfa_routes
 from memi.auth import oauth_jobs as auth_oauth_jobs
 from memi.auth import oauth_routes as auth_oauth_routes
+from memi.auth import personal_data as auth_data
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
-from memi.auth.oauth_providers import Providers
 from memi.auth.lockout import Turns
+from memi.auth.oauth_providers import Providers
 from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
 from memi.auth.session_check import SessionChecker
@@ -30,13 +34,17 @@ from memi.chat import commands as chat_commands
 from memi.chat import handlers as chat_handlers
 from memi.chat import jobs as chat_jobs
 from memi.chat import listing_watch
+from memi.chat import personal_data as chat_data
 from memi.chat import routes as chat_routes
+from memi.favorites import personal_data as favorites_data
 from memi.favorites import routes as favorites_routes
 from memi.listings import handlers as listings_handlers
 from memi.listings import jobs as listings_jobs
+from memi.listings import personal_data as listings_data
 from memi.listings import routes as listings_routes
 from memi.media import disposal as media_disposal
 from memi.media import jobs as media_jobs
+from memi.media import personal_data as media_data
 from memi.media import routes as media_routes
 from memi.media.local_store import LocalStore
 from memi.media.processing_pool import ImagePool
@@ -44,8 +52,9 @@ from memi.media.store import ObjectStore
 from memi.notifications import fanout as notifications_fanout
 from memi.notifications import handlers as notifications_handlers
 from memi.notifications import live as notifications_live
+from memi.notifications import personal_data as notifications_data
 from memi.notifications import routes as notifications_routes
-from memi.platform import maintenance
+from memi.platform import maintenance, stored_replies
 from memi.platform.adapters import Adapters
 from memi.platform.browser import BrowserCookies
 from memi.platform.cursors import CursorSigner
@@ -54,30 +63,40 @@ from memi.platform.events import EventBus
 from memi.platform.keyring import load_key_ring
 from memi.platform.limits import Limiter
 from memi.platform.mail import Mailer
-from memi.platform.mail_folder import FolderMailer
+from memi.platform.mail_folder import FolderMailer, mail_folder
 from memi.platform.mail_smtp import SmtpMailer
+from memi.platform.personal_data import PersonalData, PersonalDataRegistry
 from memi.platform.principal import AccessTokens, SessionCheck
 from memi.platform.pubsub import Broker
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.platform.signing_keys import PublishedKeys, load_signing_keys
 from memi.platform.unit_of_work import UnitOfWork
+from memi.privacy import erasure as privacy_erasure
+from memi.privacy import exports as privacy_exports
+from memi.privacy import handlers as privacy_handlers
+from memi.privacy import personal_data as privacy_data
+from memi.privacy import routes as privacy_routes
 from memi.realtime import routes as realtime_routes
 from memi.realtime.hub import Hub
 from memi.reservations import handlers as reservations_handlers
 from memi.reservations import jobs as reservations_jobs
 from memi.reservations import live as reservations_live
+from memi.reservations import personal_data as reservations_data
 from memi.reservations import routes as reservations_routes
 from memi.search import handlers as search_handlers
 from memi.search import jobs as search_jobs
+from memi.search import personal_data as search_data
 from memi.search import routes as search_routes
 from memi.search.engine import PostgresEngine, SearchEngine
 from memi.search.service import Browser
+from memi.users import personal_data as users_data
 from memi.users import routes as users_routes
 
 ROUTERS: list[Router] = [
     auth_routes.router,
     auth_session_routes.router,
+    auth_account_routes.router,
     auth_oauth_routes.router,
     auth_mfa_routes.router,
     users_routes.router,
@@ -89,8 +108,10 @@ ROUTERS: list[Router] = [
     search_routes.router,
     chat_routes.router,
     realtime_routes.router,
+    privacy_routes.router,
     reservations_routes.router,
     admin_routes.router,
+    admin_accounts_routes.router,
     admin_access_routes.router,
 ]
 """Everything below `/api/v1`."""
@@ -102,6 +123,7 @@ HANDLERS: list[ModuleType] = [
     search_handlers,
     reservations_handlers,
     notifications_handlers,
+    privacy_handlers,
 ]
 """Modules whose `@in_transaction` and `@durable` functions listen to events."""
 
@@ -118,11 +140,30 @@ JOBS: list[ModuleType] = [
     chat_jobs,
     reservations_jobs,
     notifications_fanout,
+    privacy_erasure,
+    privacy_exports,
 ]
 """Modules whose `@job` and `@recurring` functions a worker runs."""
 
+PERSONAL_DATA: list[PersonalData] = [
+    privacy_data.PERSONAL_DATA,
+    search_data.PERSONAL_DATA,
+    notifications_data.PERSONAL_DATA,
+    reservations_data.PERSONAL_DATA,
+    chat_data.PERSONAL_DATA,
+    favorites_data.PERSONAL_DATA,
+    listings_data.PERSONAL_DATA,
+    auth_data.PERSONAL_DATA,
+    users_data.PERSONAL_DATA,
+    media_data.PERSONAL_DATA,
+    audit_data.PERSONAL_DATA,
+    stored_replies.PERSONAL_DATA,
+]
+"""What each feature keeps of people; it is erased in this order, the higher features first."""
+
 MODELS: list[str] = [
     "platform.job_queue",
+    "platform.idempotency_queries",
     "users.models",
     "auth.models",
     "auth.oauth_models",
@@ -194,7 +235,7 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
 
 def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url is None:
-        return FolderMailer(settings.data_dir / "mail", settings.mail_from)
+        return FolderMailer(mail_folder(settings), settings.mail_from)
     return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
 
 
@@ -204,6 +245,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     tokens = AccessTokens(runtime.key_ring, settings.base_url, settings.access_token_seconds, keys)
     hasher = PasswordHasher(settings.password_hash_threads, settings.password_hash_queue)
     adapters.set(Settings, settings)
+    adapters.set(PersonalDataRegistry, PersonalDataRegistry(PERSONAL_DATA))
     adapters.set(AccessTokens, tokens)
     adapters.set(PublishedKeys, PublishedKeys(keys))
     adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))
