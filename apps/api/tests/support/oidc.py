@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey
 
-from support.server import _free_port as free_port
+from support.service import free_port
 
 MEMI = "http://127.0.0.1:8000"
 """Where memi believes to be; a browser's calls to it go to the application in this process."""

@@ -12,6 +12,11 @@ class ProviderNotConfigured(AppError):
 class ProviderUnavailable(AppError):
     code, status, title = "provider_unavailable", 503, "The provider does not answer as it should; try again later."
 
+    def __init__(self, reason: str = "") -> None:
+        super().__init__()
+        self.reason = reason
+        """For the log; the caller need not know whom we ask where."""
+
 
 class InvalidOAuthState(AppError):
     code, status = "invalid_oauth_state", 400

@@ -61,7 +61,7 @@ class Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._value: T | None = None
         self._until = 0.0
-        self._failed: ProviderUnavailable | None = None
+        self._failure = ""
         self._failed_until = 0.0
 
     async def get(self) -> T:
@@ -70,8 +70,8 @@ class Kept(Generic[T]):
         async with self._lock:
             if (value := self._fresh()) is not None:
                 return value
-            if self._failed is not None and time.monotonic() < self._failed_until:
-                raise self._failed
+            if time.monotonic() < self._failed_until:
+                raise ProviderUnavailable(self._failure)
             return await self._fetch_now()
 
     async def renew(self, seen: T) -> T:
@@ -86,7 +86,7 @@ class Kept(Generic[T]):
         try:
             value = self._value = await self._fetch()
         except ProviderUnavailable as error:
-            self._failed, self._failed_until = error, time.monotonic() + self._pause
+            self._failure, self._failed_until = error.reason, time.monotonic() + self._pause
             raise
         self._until = time.monotonic() + self._seconds
         return value

@@ -74,7 +74,9 @@ class IdTokens:
             if kind is None:
                 raise CallbackRefused("id_token: algorithm")
             key = await self._key(header.get("kid"), kind)
-            claims = jwt.decode(token, key, [algorithm]).claims
+            # Header members that we do not know mean nothing (RFC 7515), unless `crit` says so.
+            registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+            claims = jwt.decode(token, key, registry=registry).claims
             self._claims(nonce).validate(claims)
         except (JoseError, ValueError, OverflowError) as error:
             raise CallbackRefused(f"id_token: {type(error).__name__}") from None

@@ -5,15 +5,12 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-import structlog
-
 from memi.auth.oauth_errors import CallbackRefused, ProviderNotConfigured, ProviderUnavailable
 from memi.auth.oauth_http import Document, Kept, ProviderHttp
 from memi.auth.oauth_id_tokens import Claims, IdTokens, PublicKeys
 from memi.auth.oauth_settings import ProviderName, ProviderSettings, configured_providers, redirects
 from memi.platform.settings import Settings
 
-log = structlog.get_logger(__name__)
 _METADATA_SECONDS = 3600.0
 _KEYS_SECONDS = 3600.0
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -87,8 +84,7 @@ class Provider:
         }
         status, answer = await self._http.post(str(metadata["token_endpoint"]), form)
         if answer.get("error") in ("invalid_client", "unauthorized_client"):
-            log.error("oauth_client_refused", provider=self.name)
-            raise ProviderUnavailable
+            raise ProviderUnavailable("it refuses the client's id or secret")
         if status != 200:
             raise CallbackRefused("code")
         return await self._tokens.read(answer.get("id_token"), nonce)

@@ -90,7 +90,11 @@ async def begin(
     With `session_id` it links what it finds to that session's account instead of signing in.
     """
     trip = Trip(token_urlsafe(32), token_urlsafe(32), token_urlsafe(48))
-    url = await provider.authorization_url(trip)
+    try:
+        url = await provider.authorization_url(trip)
+    except ProviderUnavailable as failure:
+        _log_unavailable(provider, failure)
+        raise
     secrets = msgspec.json.encode(_Secrets(trip.nonce, trip.verifier, challenge))
     async with runtime.unit_of_work() as session:
         await queries.begin_flow(
@@ -128,11 +132,15 @@ async def finish(runtime: Runtime, provider: Provider, flow: Flow, returned: Ret
         log.warning("oauth_callback_refused", provider=provider.name, reason=str(refusal))
         outcome = End.INVALID_CALLBACK
     except ProviderUnavailable as failure:
-        log.warning("oauth_provider_unavailable", provider=provider.name, reason=failure.detail)
+        _log_unavailable(provider, failure)
         outcome = End.PROVIDER_UNAVAILABLE
     except EmailTaken:
         outcome = End.LINK_REQUIRED  # somebody registered it in this very moment
     return ending(provider, flow.redirect_to, **({"error": outcome} if isinstance(outcome, End) else outcome))
+
+
+def _log_unavailable(provider: Provider, failure: ProviderUnavailable) -> None:
+    log.warning("oauth_provider_unavailable", provider=provider.name, reason=failure.reason)
 
 
 async def _outcome(runtime: Runtime, provider: Provider, flow: Flow, returned: Returned) -> dict[str, str] | End:
