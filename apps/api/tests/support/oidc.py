@@ -34,7 +34,7 @@ class OidcProvider:
 
     def __init__(self, kind: str, log: Path) -> None:
         if not (_FOLDER / "node_modules" / "oidc-provider").is_dir():
-            raise RuntimeError(f"{_FOLDER}/node_modules is missing: `make test` installs it, or `make node-modules`")
+            raise RuntimeError(f"{_FOLDER}/node_modules is missing: `make test` installs it")
         self.kind = kind
         self.port = free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
