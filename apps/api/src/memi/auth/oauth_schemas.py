@@ -92,7 +92,8 @@ class Newcomer:
 
 def newcomer(provider: ProviderName, claims: dict[str, Any], form_user: str | None) -> Newcomer:
     """`form_user` is what Apple's form says of the name, the first time only and unsigned: a suggestion, no more."""
-    verified = claims.get("email_verified") in (True, "true")
+    said = claims.get("email_verified")
+    verified = said is True or said == "true"  # Apple has said either
     return Newcomer(
         provider,
         claims["sub"],

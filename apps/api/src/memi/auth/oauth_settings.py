@@ -1,6 +1,6 @@
 """Which providers sign people in here, by the configuration; a wrong one stops the start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ class ProviderSettings:
     name: ProviderName
     issuer: str
     client_id: str
-    secret: str | AppleKey
+    secret: str | AppleKey = field(repr=False)
     scope: str
     form_post: bool
     """Whether it answers by a form that the browser posts, as Apple does, instead of by a query string."""

@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from memi.auth.oauth_jobs import prune_oauth_trips
+from memi.platform.browser import BrowserCookies
 from memi.platform.runtime import Runtime
+from memi.platform.settings import Environment, Settings
 from memi.users import deletion
 from memi.users import service as users
 from support.oidc import FRONT_END, MEMI, Account, Browser, OidcProvider, query_of
@@ -142,6 +145,33 @@ class TestSigningIn:
         secret = browser.http.cookies["memi_oauth"]
         await browser.start("apple")
         assert browser.http.cookies["memi_oauth"] == secret  # another tab does not spoil the first
+
+    async def test_on_the_web_the_cookie_survives_a_post_across_sites_and_no_neighbour_can_plant_it(
+        self, browser: Browser, runtime: Runtime
+    ) -> None:
+        """Apple's form is such a post."""
+        local = runtime.adapters.get(BrowserCookies)
+        on_the_web = Settings(_env_file=None, env=Environment.TEST, public_url="https://api.memi.example")
+        runtime.adapters.set(BrowserCookies, BrowserCookies(on_the_web, runtime.key_ring))
+        try:
+            cookie = (await browser.start("apple")).headers["set-cookie"]
+        finally:
+            runtime.adapters.set(BrowserCookies, local)
+        name, _, attributes = cookie.partition("=")
+        assert name == "__Host-memi_oauth"
+        assert {"Path=/", "HttpOnly", "Secure", "SameSite=None"} <= set(attributes.split("; "))
+
+    async def test_trips_that_are_long_over_are_forgotten(
+        self, google: OidcProvider, browser: Browser, runtime: Runtime, sql: Sql
+    ) -> None:
+        await browser.sign_in(google.account())
+        await browser.start("google")
+        await sql.execute("UPDATE oauth_flows SET expires_at = now() - interval '2 days' WHERE used_at IS NOT NULL")
+        await sql.execute("UPDATE oauth_results SET expires_at = now() - interval '2 days'")
+        await prune_oauth_trips.run(runtime)
+        assert await sql.value("SELECT count(*) FROM oauth_flows WHERE used_at IS NOT NULL") == 0
+        assert await sql.value("SELECT count(*) FROM oauth_flows") > 0
+        assert await sql.value("SELECT count(*) FROM oauth_results") == 0
 
 
 class TestWhoDoesNotGetIn:
