@@ -22,7 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, plan, prepare
+from bench import load, plan, prepare, rush
 from bench.load import Result
 from bench.plan import Scenario
 from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
@@ -32,6 +32,7 @@ from memi.platform.settings import Settings
 _FOLDER = Path(__file__).parent
 _REQUIRED = 0.55
 _CONNECTIONS = 32
+RUSH = "logins"
 console = Console()
 
 
@@ -182,7 +183,7 @@ def main() -> int:
     parser.add_argument("--listings", type=int, default=200_000)
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="a scenario's name")
+    parser.add_argument("--only", help=f"a scenario's name, or {RUSH}")
     parser.add_argument("--data-dir", type=Path, default=Path(".memi/bench"))
     options = parser.parse_args()
     if not load.wrk_available():
@@ -190,17 +191,20 @@ def main() -> int:
         return 2
     options.data_dir.mkdir(parents=True, exist_ok=True)
     with EmbeddedPostgres(options.data_dir / "postgres") as urls:
-        rows = _run(options, urls)
-    return 0 if report(rows) else 1
+        rows, calm = _run(options, urls)
+    fast = report(rows) if rows else True
+    return 0 if fast and calm else 1
 
 
-def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> list[tuple[Scenario, Result, Result, float]]:
+def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Scenario, Result, Result, float]], bool]:
+    """(a row for each scenario, whether browsing stays quick while many sign in)."""
     folder = options.data_dir.resolve()
     environment = {
         "MEMI_ENV": "local",
         "MEMI_DATA_DIR": str(folder),
         "MEMI_PUBLIC_URL": "http://127.0.0.1:8000",
         "MEMI_ACCESS_LOG": "none",
+        "MEMI_RATE_LIMITS": "off",
         "MEMI_DATABASE_URL": urls.app,
         "PYTHONPATH": str(_FOLDER.parent),
     }
@@ -217,8 +221,17 @@ def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> list[tuple[Scenario
             postgres = pgbench(scenario, folder, urls.app, options.seconds)
         rows.append((scenario, ours, bare, postgres))
         console.print(f"{scenario.name}: {ours.rate / bare.rate:.0%} of the floor")
-    console.print(f"median ratio {statistics.median(ours.rate / bare.rate for _, ours, bare, _ in rows):.0%}")
-    return rows
+    if rows:
+        console.print(f"median ratio {statistics.median(ours.rate / bare.rate for _, ours, bare, _ in rows):.0%}")
+    calm = True
+    if options.only in (None, RUSH):
+        emails = asyncio.run(rush.make_accounts(settings, urls.app))
+        paths = [answer.path for answer in recorded[0].answers]
+        with serving("memi.cli.serving:create", environment, "/health/live") as (url, pid), console.status(RUSH):
+            found = rush.run(url, pid, paths, emails, folder=folder, seconds=options.seconds, rounds=options.rounds)
+        console.print(rush.table_of(found))
+        calm = found.good
+    return rows, calm
 
 
 if __name__ == "__main__":

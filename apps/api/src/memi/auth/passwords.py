@@ -8,8 +8,9 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import structlog
@@ -45,6 +46,23 @@ def _unhashed() -> str:
     return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${digest}"
 
 
+class Turn:
+    """A place among those whose password is being dealt with."""
+
+    def __init__(self, hasher: "PasswordHasher") -> None:
+        self._hasher = hasher
+
+    async def hash(self, password: str) -> str:
+        """A new hash."""
+        return await self._hasher.run(self._hasher.make, password)
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """(whether it matches, a new hash when the stored one is of an older kind). `stored` None costs the same."""
+        hasher = self._hasher
+        matches, better = await hasher.run(hasher.check, password, hasher.decoy if stored is None else stored)
+        return (False, None) if stored is None else (matches, better)
+
+
 class PasswordHasher:
     """Hashes and verifies off the event loop, while argon2 releases the interpreter's lock.
 
@@ -56,31 +74,52 @@ class PasswordHasher:
         self._hash = PasswordHash((argon2, BcryptHasher()))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password", initializer=_step_back)
         self._threads = threads
+        # One more than can run, so that a thread that has done finds the next one ready.
+        self._turns = asyncio.Semaphore(threads + 1)
         self._most = threads + queue
         self._in_hand = 0
         self._seconds = _ASSUMED_SECONDS
-        self._decoy = _unhashed()
+        self.decoy = _unhashed()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[Turn]:
+        """Wait for one's turn; raises `ServiceBusy` when too many do.
+
+        What belongs to a sign-in besides hashing goes in here too: a hundred at once would otherwise all look their
+        accounts up in the same moment, and everybody else would wait for that.
+        """
+        if self._in_hand >= self._most:
+            wait = math.ceil(self._in_hand * self._seconds / self._threads)
+            raise ServiceBusy("Too many are signing in at once; try again shortly.", retry_after=max(1, wait))
+        self._in_hand += 1
+        metrics.PASSWORD_QUEUE.inc()
+        try:
+            async with self._turns:
+                yield Turn(self)
+        finally:
+            self._in_hand -= 1
+            metrics.PASSWORD_QUEUE.dec()
 
     async def hash(self, password: str) -> str:
         """A new hash; raises `ServiceBusy`."""
-        return await self._run(self._make, password)
+        async with self.turn() as turn:
+            return await turn.hash(password)
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
-        """(whether it matches, a new hash when the stored one is of an older kind). `stored` None costs the same.
-
-        Raises `ServiceBusy`.
-        """
-        matches, better = await self._run(self._verify, password, self._decoy if stored is None else stored)
-        return (False, None) if stored is None else (matches, better)
+        """As `Turn.verify`; raises `ServiceBusy`."""
+        async with self.turn() as turn:
+            return await turn.verify(password, stored)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _make(self, password: str) -> str:
+    def make(self, password: str) -> str:
+        """On a thread of the pool: a new hash."""
         metrics.PASSWORD_HASHES.inc()
         return self._hash.hash(password)
 
-    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+    def check(self, password: str, stored: str) -> tuple[bool, str | None]:
+        """On a thread of the pool: (whether it matches, a new hash if that is due)."""
         if stored.startswith("$2") and len(password.encode()) > _BCRYPT_BYTES:
             return False, None
         metrics.PASSWORD_HASHES.inc()
@@ -92,18 +131,9 @@ class PasswordHasher:
             metrics.PASSWORD_HASHES.inc()
         return matches, better
 
-    async def _run(self, function: Callable[..., R], *arguments: str) -> R:
-        if self._in_hand >= self._most:
-            wait = math.ceil(self._in_hand * self._seconds / self._threads)
-            raise ServiceBusy("Too many are signing in at once; try again shortly.", retry_after=max(1, wait))
-        self._in_hand += 1
-        metrics.PASSWORD_QUEUE.inc()
-        try:
-            # What its caller gave up while it waited is taken out of the queue with this future's cancellation.
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, function, *arguments)
-        finally:
-            self._in_hand -= 1
-            metrics.PASSWORD_QUEUE.dec()
+    async def run(self, function: Callable[..., R], *arguments: str) -> R:
+        """Have `function` run on a thread of the pool; for who has a turn."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, function, *arguments)
 
     def _timed(self, function: Callable[..., R], *arguments: str) -> R:
         started = time.perf_counter()

@@ -44,12 +44,11 @@ async def login(runtime: Runtime, session: AsyncSession, data: Login, device: De
     signing in would keep every connection from everybody else.
     """
     subject = lockout.subject_of_address(runtime.key_ring, data.email)
-    async with lockout.attempt(runtime, subject):
+    async with lockout.attempt(runtime, subject), runtime.adapters.get(PasswordHasher).turn() as turn:
         async with runtime.unit_of_work() as looking_up:
             seen = await users.find_by_email(looking_up, data.email)
         stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
-        hasher = runtime.adapters.get(PasswordHasher)
-        matches, better_hash = await hasher.verify(data.password.get_secret_value(), stored)
+        matches, better_hash = await turn.verify(data.password.get_secret_value(), stored)
         if seen is None or not matches:
             await lockout.failed(runtime, subject)
             raise InvalidCredentials

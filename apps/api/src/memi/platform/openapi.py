@@ -16,7 +16,7 @@ _DEFAULT_ERROR = {
     "description": "Any other error, as a problem document.",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-_LIMITED = {
+_LIMITED: Json = {
     "description": "`rate_limited`: Too many of these calls; wait a while.",
     "headers": {
         "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
@@ -80,7 +80,10 @@ def build_document(app: Litestar) -> bytes:
 def _add_limit(operation: Json, handler: Any) -> None:
     """429, on every route that counts its calls."""
     if any(hasattr(guard, LIMIT) for guard in handler.resolve_guards()):
-        operation["responses"].setdefault("429", _LIMITED)
+        told: Json = operation["responses"].setdefault("429", dict(_LIMITED))
+        if "`rate_limited`" not in told["description"]:
+            told["description"] += " " + _LIMITED["description"]
+        told["headers"] = _LIMITED["headers"]
 
 
 def _operations(app: Litestar) -> list[tuple[str, str, Any]]:

@@ -37,7 +37,7 @@ async def test_what_stands_in_for_an_unknown_account_costs_the_same_and_matches_
     before = hashes_made()
     assert await small.verify(PASSWORD, None) == (False, None)
     assert hashes_made() - before == 1
-    decoy = small._decoy  # pyright: ignore[reportPrivateUsage]
+    decoy = small.decoy
     ours = argon2.extract_parameters(await small.hash(PASSWORD))
     assert argon2.extract_parameters(decoy) == ours
     with pytest.raises(argon2.exceptions.VerifyMismatchError):
@@ -96,7 +96,7 @@ async def test_the_loop_stays_free_and_no_more_hash_at_once_than_there_are_threa
 ) -> None:
     at_once: list[int] = []
     running = 0
-    make = small._make  # pyright: ignore[reportPrivateUsage]
+    make = small.make
 
     def counted(password: str) -> str:
         nonlocal running
@@ -107,7 +107,7 @@ async def test_the_loop_stays_free_and_no_more_hash_at_once_than_there_are_threa
         finally:
             running -= 1
 
-    monkeypatch.setattr(small, "_make", counted)
+    monkeypatch.setattr(small, "make", counted)
     hashing = [asyncio.create_task(small.hash(PASSWORD)) for _ in range(3)]
     turns = 0
     while not all(task.done() for task in hashing):
