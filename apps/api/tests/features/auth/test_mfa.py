@@ -6,6 +6,12 @@ from uuid import UUID
 
 import httpx
 
+from memi.auth.device import Device
+from memi.auth.policy import AuthPolicy
+from memi.auth.queries import has_second_factor
+from memi.auth.sessions import open_session
+from memi.platform.runtime import Runtime
+from memi.users import service as users
 from support.factors import begin, enrol, first_factor, grow_old, mails, sign_in, verify
 from support.people import PASSWORD, People, Person
 from support.sql import Sql
@@ -126,35 +132,29 @@ class TestConfirm:
         assert await mails(sql, person) == ["SECOND_FACTOR_ADDED"]
 
     async def test_a_sign_in_under_way_does_not_outlive_it(
-        self, people: People, client: httpx.AsyncClient, sql: Sql
+        self, people: People, client: httpx.AsyncClient, sql: Sql, runtime: Runtime
     ) -> None:
-        """Whoever proved only a password, at whatever moment, is left without a session or without a way on."""
-        for _ in range(3):
-            person = await people.new()
-            app = await begin(person, sql)
-            code = await app.code()
-            body = {"email": person.email, "password": PASSWORD}
-            confirmed, *logins = await asyncio.gather(
-                _after(0.02, person.post("/auth/mfa/totp/confirm", {"code": code})),
-                *(_after(0.01 * n, client.post("/api/v1/auth/login", json=body)) for n in range(6)),
-            )
+        """Who proved only a password, and looked for a factor just before there was one, opens a dead session."""
+        person = await people.new()
+        app = await begin(person, sql)
+        async with runtime.unit_of_work() as session:
+            user = await users.find_by_email(session, person.email)
+            assert user is not None
+            assert not await has_second_factor(session, user.id)
+            confirmed = await person.post("/auth/mfa/totp/confirm", {"code": await app.code()})
             assert confirmed.status_code == 200
-            for login in logins:
-                token = login.json().get("access_token")
-                if token is not None:
-                    me = await client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {token}"})
-                    assert me.status_code == 401
+            opened = await open_session(session, runtime.adapters.get(AuthPolicy), user, Device(None, None), "token")
+        me = await client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {opened.access_token}"})
+        assert me.status_code == 401
+        refreshed = await client.post("/api/v1/auth/refresh", json={"refresh_token": opened.refresh_token})
+        assert refreshed.status_code == 401
+        assert (await person.get("/users/me")).status_code == 200
 
     async def test_without_a_beginning(self, people: People, sql: Sql) -> None:
         person = await people.new()
         reply = await person.post("/auth/mfa/totp/confirm", {"code": "123456"})
         assert (reply.status_code, reply.json()["code"]) == (409, "no_second_factor")
         assert await factor_of(sql, person) is None
-
-
-async def _after(seconds: float, request: object) -> httpx.Response:
-    await asyncio.sleep(seconds)
-    return await request  # pyright: ignore[reportGeneralTypeIssues]
 
 
 class TestRemove:
