@@ -21,6 +21,7 @@ class AuthPolicy:
     step_up: timedelta
     """For how long a proof of who it is lets them do what is dangerous."""
     staff_need_mfa: bool
+    users_need_mfa: bool
 
     @classmethod
     def of(cls, settings: Settings, tokens: AccessTokens) -> "AuthPolicy":
@@ -30,7 +31,8 @@ class AuthPolicy:
             settings.session_days,
             settings.refresh_grace_seconds,
             timedelta(seconds=settings.step_up_seconds),
-            settings.require_staff_mfa,
+            settings.require_staff_mfa or settings.require_user_mfa,
+            settings.require_user_mfa,
         )
 
     def roles_of(self, names: Iterable[str], mfa_at: datetime | None) -> tuple[frozenset[Role], bool]:
@@ -39,6 +41,6 @@ class AuthPolicy:
         Staff whose session shows no second factor where they need one are nobody special until they have it.
         """
         roles = frozenset(Role(name) for name in names)
-        if self.staff_need_mfa and mfa_at is None and roles & STAFF:
+        if mfa_at is None and (self.users_need_mfa or (self.staff_need_mfa and roles & STAFF)):
             return roles - STAFF, True
         return roles, False

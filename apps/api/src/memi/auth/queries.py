@@ -53,6 +53,12 @@ async def lock_token(session: AsyncSession, token_hash: bytes) -> tuple[RefreshT
     return None if row is None else (row[0], row[1], row[2])
 
 
+async def session_of_token(session: AsyncSession, token_hash: bytes) -> AuthSession | None:
+    """The session that a browser kept, told by a refresh token of it."""
+    statement = select(AuthSession).join(RefreshToken).where(RefreshToken.token_hash == token_hash)
+    return await session.scalar(statement)
+
+
 async def database_now(session: AsyncSession) -> datetime:
     return (await session.execute(select(func.now()))).scalar_one()
 

@@ -39,8 +39,15 @@ class Issued(msgspec.Struct, frozen=True):
 async def open_session(
     session: AsyncSession, policy: AuthPolicy, user: User, device: Device, transport: Transport, *, mfa: bool = False
 ) -> Issued:
-    """Sign an account in whose owner has been proved; `mfa` says that a second factor was shown."""
+    """Sign an account in whose owner has been proved; `mfa` says that a second factor was shown.
+
+    In a browser it takes the place of the sign-in that was there.
+    """
     now = await queries.database_now(session)
+    if transport == "cookie" and device.kept_token is not None:
+        before = await queries.session_of_token(session, device.kept_token)
+        if before is not None:
+            await end_sessions(session, before.user_id, before.id, "signed_in_anew")
     opened = AuthSession(
         id=new_id(),
         user_id=user.id,

@@ -30,7 +30,7 @@ def createadmin(
     with open_database(settings) as urls:
         made = asyncio.run(_appoint(settings, urls.app, email, role, password_stdin))
     print(f"{email.lower()} {'was made' if made else 'exists already'} and is {role}.")
-    if settings.require_staff_mfa:
+    if settings.require_staff_mfa or settings.require_user_mfa:
         print("Staff need a second factor: until this account has one, signing in lets it set one up and nothing else.")
 
 

@@ -1,7 +1,8 @@
 """Browsers: the cookies that carry a sign-in, and the token that proves a call was meant.
 
-The access cookie signs requests in, the refresh cookie goes only to `/api/v1/auth`; scripts can read neither. The CSRF
-token is bound to the session by a MAC, so a cookie planted by a neighbouring host is worth nothing.
+The access cookie signs requests in, the refresh cookie is read by `/auth/refresh` and `/auth/logout` alone; scripts can
+read neither. Their names begin with `__Host-`, so no neighbouring host can plant one, which is why none has a path of
+its own. The CSRF token is bound to the session by a MAC, so a planted one would be worth nothing either.
 """
 
 import base64
@@ -19,7 +20,6 @@ from memi.platform.settings import Settings
 CSRF_HEADER = b"x-csrf-token"
 _PURPOSE = "csrf"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_AUTH_PATH = "/api/v1/auth"
 
 
 class CsrfFailed(AppError):
@@ -34,7 +34,7 @@ class BrowserCookies:
         url = urlsplit(settings.base_url)
         self.secure = not (url.scheme == "http" and url.hostname in _LOCAL)
         self.access = "__Host-memi_access" if self.secure else "memi_access"
-        self.refresh = "__Secure-memi_refresh" if self.secure else "memi_refresh"
+        self.refresh = "__Host-memi_refresh" if self.secure else "memi_refresh"
         self.csrf = "__Host-memi_csrf" if self.secure else "memi_csrf"
         self._access_name = self.access.encode()
         self._ring = key_ring
@@ -67,21 +67,21 @@ class BrowserCookies:
         """`Set-Cookie` values that sign a browser in."""
         seconds = days * 86_400
         return [
-            self._cookie(self.access, access, access_seconds, "/"),
-            self._cookie(self.refresh, refresh, seconds, _AUTH_PATH),
-            self._cookie(self.csrf, self.csrf_token(session_id), seconds, "/", readable=True),
+            self._cookie(self.access, access, access_seconds),
+            self._cookie(self.refresh, refresh, seconds),
+            self._cookie(self.csrf, self.csrf_token(session_id), seconds, readable=True),
         ]
 
     def sign_out(self) -> list[str]:
         """`Set-Cookie` values that make a browser forget the sign-in."""
         return [
-            self._cookie(self.access, "", 0, "/"),
-            self._cookie(self.refresh, "", 0, _AUTH_PATH),
-            self._cookie(self.csrf, "", 0, "/", readable=True),
+            self._cookie(self.access, "", 0),
+            self._cookie(self.refresh, "", 0),
+            self._cookie(self.csrf, "", 0, readable=True),
         ]
 
-    def _cookie(self, name: str, value: str, seconds: int, path: str, *, readable: bool = False) -> str:
-        parts = [f"{name}={value}", f"Path={path}", f"Max-Age={seconds}", "SameSite=Lax"]
+    def _cookie(self, name: str, value: str, seconds: int, *, readable: bool = False) -> str:
+        parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "SameSite=Lax"]
         if self.secure:
             parts.append("Secure")
         if not readable:

@@ -48,7 +48,7 @@ Id = Annotated[UUID, PathParameter()]
 QUERY_MODEL = "query_model"
 REQUIRES_CALLER = "caller"
 ENROLMENT = "enrolment"
-"""In the `opt` of a route that is open to staff who have yet to get their second factor."""
+"""In the `opt` of a route that is open to those who have yet to get the second factor that they need."""
 LIMIT = "limit"
 """What a guard names that counts calls, and so needs nobody to be signed in."""
 READS_VIEWER = "viewer"

@@ -68,7 +68,7 @@ class PermissionDenied(AppError):
 
 
 class MfaEnrolmentRequired(AppError):
-    code, status, title = "mfa_enrolment_required", 403, "Staff need a second factor; enrol one first."
+    code, status, title = "mfa_enrolment_required", 403, "You need a second factor; enrol one first."
 
 
 class StepUpRequired(AppError):

@@ -30,7 +30,7 @@ class Principal:
     roles: frozenset[Role]
     expires_at: datetime
     may_only_enrol: bool = False
-    """Staff without the second factor that they need: everything but getting one is closed to them."""
+    """Without the second factor that they need: everything but getting one is closed to them."""
     authenticated_at: datetime | None = None
     """When they last proved who they are; None until the session was checked."""
     recently_proved: bool = False

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     password_hash_queue: int = Field(200, ge=1, le=10_000)
     require_verified_email: bool = False
     require_staff_mfa: bool = False
+    require_user_mfa: bool = False
     step_up_seconds: int = Field(900, ge=30, le=86_400)
 
     oauth_redirects: Annotated[tuple[str, ...], NoDecode] = ()
@@ -87,6 +88,8 @@ class Settings(BaseSettings):
     listing_days: int = Field(60, ge=1, le=3650)
     reservation_request_hours: float = Field(48, gt=0, le=24 * 90)
     reservation_hold_hours: float = Field(72, gt=0, le=24 * 90)
+    order_payment_hours: float = Field(24, gt=0, le=24 * 90)
+    order_pending_hours: float = Field(72, gt=0, le=24 * 90)
 
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)

@@ -58,7 +58,7 @@ class TestSigningIn:
         }
         assert {cookie["samesite"] for cookie in cookies.values()} == {"Lax"}
         assert {cookie["domain"] for cookie in cookies.values()} == {""}
-        assert cookies["memi_refresh"]["path"] == "/api/v1/auth"
+        assert {cookie["path"] for cookie in cookies.values()} == {"/"}
         assert cookies["memi_access"]["max-age"] == "900"
         assert cookies["memi_csrf"].value == reply.json()["csrf_token"]
 
@@ -69,7 +69,7 @@ class TestSigningIn:
         made = cookies.sign_in(uuid4(), "access", 900, "refresh", 30)
         assert [cookie.partition("=")[0] for cookie in made] == [
             "__Host-memi_access",
-            "__Secure-memi_refresh",
+            "__Host-memi_refresh",
             "__Host-memi_csrf",
         ]
         assert all("; Secure" in cookie and "Domain" not in cookie for cookie in made)
