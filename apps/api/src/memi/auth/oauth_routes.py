@@ -147,12 +147,16 @@ async def exchange_oauth_code(
     ),
 )
 async def link_oauth(
-    provider: FromPath[str], data: JSONBody[LinkRequest], caller: Caller, request: AnyRequest, app: App
+    provider: FromPath[str],
+    caller: Caller,
+    request: AnyRequest,
+    app: App,
+    data: JSONBody[LinkRequest | None] = None,
 ) -> LinkStarted:
     """Begin to link a provider's account to one's own, in the browser that asks: it gets a cookie to come back with."""
     providers = app.adapters.get(Providers)
     chosen = providers.get(provider)
-    redirect_to = service.redirect_target(providers, data.redirect_to)
+    redirect_to = service.redirect_target(providers, data.redirect_to if data else None)
     async with app.unit_of_work() as session:
         await service.may_link(session, caller.user_id, chosen)
     return LinkStarted(await service.begin(app, chosen, redirect_to, _mark(request), session_id=caller.session_id))

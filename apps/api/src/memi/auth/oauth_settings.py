@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -49,8 +49,10 @@ class ProviderSettings:
 
     def may_be_asked(self, url: object) -> bool:
         """Whether `url`, named by the provider's own document, is safe to talk to."""
-        parts = urlsplit(url if isinstance(url, str) else "")
-        return parts.scheme == "https" or (self.plain_http and parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        parts = _parts(url)
+        if parts is None or parts.scheme != "http":
+            return parts is not None and parts.scheme == "https" and bool(parts.hostname)
+        return self.plain_http and parts.hostname in _LOOPBACK
 
 
 def configured_providers(settings: Settings) -> list[ProviderSettings]:
@@ -66,12 +68,24 @@ def redirects(settings: Settings) -> tuple[str, ...]:
     """Where a sign-in may lead back to; the first is the default. Raises `ConfigurationError`."""
     allowed = settings.oauth_redirects or (f"{settings.site_url}/auth/callback",)
     for url in allowed:
-        parts = urlsplit(url)
+        parts = _parts(url)
+        if parts is None:
+            raise ConfigurationError(f"MEMI_OAUTH_REDIRECTS: {url!r} is no address")
         # An app's own scheme contains a dot, as it is a domain backwards (RFC 8252), so `javascript:` is none.
         good = parts.scheme == "https" or "." in parts.scheme or (parts.scheme == "http" and not settings.is_production)
         if not good or parts.fragment or (parts.scheme in ("http", "https") and not parts.netloc):
             raise ConfigurationError(f"MEMI_OAUTH_REDIRECTS: {url} is not an https address or one of an app")
     return allowed
+
+
+def _parts(url: object) -> SplitResult | None:
+    """An address taken apart; None for what is none, or would be two lines of a header."""
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable():
+        return None
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _google(settings: Settings) -> ProviderSettings | None:

@@ -32,7 +32,7 @@ async def linked(sql: Sql, person: Person) -> list[tuple[str, str]]:
 
 
 async def begin(browser: Browser, person: Person, provider: str = "google", **body: Any) -> httpx.Response:
-    return await browser.http.post(f"{OAUTH}/{provider}/link", json=body, headers=person.headers)
+    return await browser.http.post(f"{OAUTH}/{provider}/link", json=body or None, headers=person.headers)
 
 
 async def link(browser: Browser, person: Person, account: Account) -> dict[str, str]:

@@ -116,6 +116,8 @@ class TestRedirects:
         "url",
         [
             "javascript:alert(1)",
+            "https://[/cb",
+            "https://a/\r\nX: y",
             "data:text/html,x",
             "//evil.example",
             "/cb",
