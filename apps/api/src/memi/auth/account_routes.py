@@ -6,6 +6,7 @@ from litestar.params import JSONBody
 from memi.auth import account
 from memi.auth.account_errors import AlreadyVerified, InvalidMailToken, PasswordNotSet
 from memi.auth.account_schemas import (
+    Accepted,
     EmailChange,
     EmailVerification,
     ForgottenPassword,
@@ -44,9 +45,10 @@ async def verify_email(data: JSONBody[EmailVerification], session: Session) -> V
     guards=[limited(Limit.EMAIL_RESEND)],
     responses=problems(NotAuthenticated, AlreadyVerified, RateLimited),
 )
-async def resend_verification(caller: Caller, session: Session) -> None:
+async def resend_verification(caller: Caller, session: Session) -> Accepted:
     """Have the link to verify one's address mailed again."""
     await account.resend(session, caller)
+    return Accepted(True)
 
 
 @post(
@@ -55,12 +57,13 @@ async def resend_verification(caller: Caller, session: Session) -> None:
     guards=[recently_proved, limited(Limit.EMAIL_RESEND)],
     responses=problems(NotAuthenticated, StepUpRequired, WrongPassword, TooManyAttempts, RateLimited, ValidationFailed),
 )
-async def change_email(data: JSONBody[EmailChange], caller: Caller, app: App, session: Session) -> None:
+async def change_email(data: JSONBody[EmailChange], caller: Caller, app: App, session: Session) -> Accepted:
     """Ask for another address. It becomes the account's when the link mailed to it is opened.
 
     The answer is the same for an address that is taken: its owner alone hears of that.
     """
     await account.request_change(app, session, caller, data)
+    return Accepted(True)
 
 
 @post(
@@ -69,9 +72,10 @@ async def change_email(data: JSONBody[EmailChange], caller: Caller, app: App, se
     guards=[limited(Limit.PASSWORD_RESET)],
     responses=problems(RateLimited, ValidationFailed),
 )
-async def forgot_password(data: JSONBody[ForgottenPassword], app: App, session: Session) -> None:
+async def forgot_password(data: JSONBody[ForgottenPassword], app: App, session: Session) -> Accepted:
     """Have a link mailed with which to set a new password. The answer is the same for every address."""
     await account.forgot_password(app, session, data.email)
+    return Accepted(True)
 
 
 @post(

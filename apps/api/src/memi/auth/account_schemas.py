@@ -76,6 +76,12 @@ class VerifiedEmail(msgspec.Struct):
     email_verified: bool
 
 
+class Accepted(msgspec.Struct):
+    """It was heard; what comes of it comes by mail, to whom it concerns."""
+
+    accepted: bool
+
+
 class PasswordStrength(msgspec.Struct):
     """`score` is 0 to 4. `refusal` is the code the password would be refused with; the rest are hints for its owner."""
 
