@@ -57,7 +57,7 @@ class _Line(asyncio.Protocol):
 class Load:
     def __init__(self, requests: list[bytes]) -> None:
         self._requests = requests
-        self._idle: list[_Line] = []
+        self._idle: deque[_Line] = deque()
         self._late: deque[float] = deque()
         self._left = 0
         self._done = asyncio.Event()
@@ -78,7 +78,7 @@ class Load:
             if (ahead := due - time.time()) > 0:
                 await asyncio.sleep(ahead)
             if self._idle:
-                self._send(self._idle.pop(), due)
+                self._send(self._idle.popleft(), due)  # in turns: a server closes what stays idle
             else:
                 self._late.append(due)
         try:

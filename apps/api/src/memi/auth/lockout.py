@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.auth import lockout_queries as queries
 from memi.auth.errors import TooManyAttempts
+from memi.auth.passwords import PasswordHasher, PasswordTurn
 from memi.platform.errors import ServiceBusy
 from memi.platform.jobs import recurring
 from memi.platform.keyring import KeyRing
@@ -93,6 +94,17 @@ async def attempt(runtime: Runtime, subject: bytes) -> AsyncGenerator[None]:
     async with runtime.adapters.get(Turns).of(subject):
         await check(runtime, subject)
         yield
+
+
+@asynccontextmanager
+async def password_attempt(runtime: Runtime, subject: bytes) -> AsyncGenerator[PasswordTurn]:
+    """The same for one that hashes: it waits for its turn at that before anything is asked of the database.
+
+    Raises `TooManyAttempts`, `ServiceBusy`.
+    """
+    async with runtime.adapters.get(Turns).of(subject), runtime.adapters.get(PasswordHasher).turn() as turn:
+        await check(runtime, subject)
+        yield turn
 
 
 @recurring(timedelta(hours=1))

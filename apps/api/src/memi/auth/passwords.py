@@ -27,7 +27,7 @@ R = TypeVar("R")
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 """What OWASP asks of argon2id at least. One lane, so that a hash is one thread's work and the threads bound the CPU."""
 _BCRYPT_BYTES = 72
-_NICENESS = 10
+_NICER_BY = 10
 _ASSUMED_SECONDS = 0.05
 
 
@@ -35,7 +35,8 @@ def _step_back() -> None:
     """Have the thread give way to those that answer requests; only Linux has a priority for each thread."""
     if sys.platform == "linux":
         try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICER_BY)
         except OSError as error:  # a sandbox that forbids it must not keep everybody from signing in
             log.warning("password_threads_not_nice", error=type(error).__name__)
 
@@ -46,7 +47,7 @@ def _unhashed() -> str:
     return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${digest}"
 
 
-class Turn:
+class PasswordTurn:
     """A place among those whose password is being dealt with."""
 
     def __init__(self, hasher: "PasswordHasher") -> None:
@@ -82,7 +83,7 @@ class PasswordHasher:
         self.decoy = _unhashed()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[Turn]:
+    async def turn(self) -> AsyncGenerator[PasswordTurn]:
         """Wait for one's turn; raises `ServiceBusy` when too many do.
 
         What belongs to a sign-in besides hashing goes in here too: a hundred at once would otherwise all look their
@@ -95,7 +96,7 @@ class PasswordHasher:
         metrics.PASSWORD_QUEUE.inc()
         try:
             async with self._turns:
-                yield Turn(self)
+                yield PasswordTurn(self)
         finally:
             self._in_hand -= 1
             metrics.PASSWORD_QUEUE.dec()
@@ -106,7 +107,7 @@ class PasswordHasher:
             return await turn.hash(password)
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
-        """As `Turn.verify`; raises `ServiceBusy`."""
+        """As `PasswordTurn.verify`; raises `ServiceBusy`."""
         async with self.turn() as turn:
             return await turn.verify(password, stored)
 

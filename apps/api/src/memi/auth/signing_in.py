@@ -9,7 +9,6 @@ from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked, InvalidCredentials
 from memi.auth.mails import MailKind, request_mail
 from memi.auth.models import MfaChallenge
-from memi.auth.passwords import PasswordHasher
 from memi.auth.policy import AuthPolicy
 from memi.auth.schemas import Login, MfaRequired, Registration, Transport
 from memi.auth.sessions import Issued, open_session
@@ -44,7 +43,7 @@ async def login(runtime: Runtime, session: AsyncSession, data: Login, device: De
     signing in would keep every connection from everybody else.
     """
     subject = lockout.subject_of_address(runtime.key_ring, data.email)
-    async with lockout.attempt(runtime, subject), runtime.adapters.get(PasswordHasher).turn() as turn:
+    async with lockout.password_attempt(runtime, subject) as turn:
         async with runtime.unit_of_work() as looking_up:
             seen = await users.find_by_email(looking_up, data.email)
         stored = seen.password_hash if seen is not None and seen.deleted_at is None else None

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     session_days: int = Field(180, ge=1, le=730)
     signing_keys: SecretStr | None = None
     signing_keys_file: Path | None = None
-    password_hash_threads: int = Field(2, ge=1, le=32)
+    password_hash_threads: int = Field(1, ge=1, le=32)
     password_hash_queue: int = Field(200, ge=1, le=10_000)
     require_verified_email: bool = False
     require_staff_mfa: bool = False
