@@ -29,6 +29,11 @@ PUBLIC_CHANGES = {
     ("POST", "/api/v1/auth/oauth/exchange"),
     # The provider has the browser post it; it counts with a state and a cookie that only that browser has.
     ("POST", "/api/v1/auth/oauth/{provider}/callback"),
+    # The token of a mail is the proof, or is asked for; judging a password changes nothing.
+    ("POST", "/api/v1/auth/email/verify"),
+    ("POST", "/api/v1/auth/password/forgot"),
+    ("POST", "/api/v1/auth/password/reset"),
+    ("POST", "/api/v1/auth/password/strength"),
     # Whoever has the link reads the account's mail; nobody can sign in to an account that is deleted.
     ("POST", "/api/v1/auth/account/restore"),
     # Signed by the service itself: the token in the path is the permission.

@@ -5,7 +5,7 @@ import sys
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from memi import wiring
 from memi.auth.passwords import PasswordHasher
@@ -63,8 +63,10 @@ def _ask_password(from_input: bool) -> str:
 
 def _checked(email: str, password: str) -> Registration:
     """The rules of registering hold here too."""
+    # As a secret, so that it is taken exactly as typed.
+    account = {"email": email, "name": email.partition("@")[0][:80], "password": SecretStr(password)}
     try:
-        return Registration.model_validate({"email": email, "password": password, "name": email.partition("@")[0][:80]})
+        return Registration.model_validate(account)
     except ValidationError as error:
         problems = [f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_url=False, include_input=False)]
         raise BadUsage("\n".join(problems)) from None

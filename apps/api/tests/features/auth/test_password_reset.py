@@ -1,15 +1,22 @@
 """Setting a new password by a link, for who forgot the old one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import httpx
 import pytest
 
+from memi import wiring
+from memi.platform.embedded_postgres import EmbeddedUrls
+from memi.platform.job_runner import JobRunner
+from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
+from support.limits import limited_api
 from support.mail import Mailbox
 from support.people import PASSWORD, People, Person
+from support.server import ApiProcess, api_processes
+from support.sockets import open_socket
 from support.sql import Sql
 
 RunJobs = Callable[[], Awaitable[None]]
@@ -32,6 +39,13 @@ async def forgotten(
     assert (await client.post(FORGOT, json={"email": person.email})).status_code == 202
     await run_jobs()
     return person, Mailbox(settings, person.email).token(SUBJECT)
+
+
+@pytest.fixture(scope="module")
+async def api(database_urls: EmbeddedUrls, settings: Settings, runtime: Runtime) -> AsyncIterator[ApiProcess]:
+    """After `runtime`, which makes the key ring that both share."""
+    async with api_processes(database_urls, settings, 1) as (started,):
+        yield started
 
 
 class TestForgot:
@@ -112,6 +126,18 @@ class TestForgot:
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_mail_token")
         assert await login(client, person, PASSWORD) == 200
 
+    async def test_a_mailbox_is_not_flooded_from_many_addresses_and_nobody_is_told(
+        self, people: People, runtime: Runtime, settings: Settings, database_urls: EmbeddedUrls
+    ) -> None:
+        person = await people.new()
+        async with limited_api(settings, database_urls.app) as api:
+            for number in range(8):
+                async with api.client(f"203.0.113.{number + 1}") as client:
+                    reply = await client.post("/auth/password/forgot", json={"email": person.email})
+                assert (reply.status_code, reply.json()) == (202, {"accepted": True})
+                await JobRunner(api.runtime, wiring.JOBS).drain()
+        assert len(Mailbox(settings, person.email).mails(SUBJECT)) == 5
+
 
 class TestReset:
     async def test_ends_every_session_and_proves_the_address(
@@ -128,6 +154,14 @@ class TestReset:
         assert await sql.value(standing, person.id) == 0
         assert await sql.value("SELECT epoch FROM users WHERE id = $1", person.id) == epoch + 1
         assert await sql.value("SELECT email_verified_at IS NOT NULL FROM users WHERE id = $1", person.id)
+
+    async def test_closes_the_sockets_of_other_processes(
+        self, people: People, client: httpx.AsyncClient, run_jobs: RunJobs, settings: Settings, api: ApiProcess
+    ) -> None:
+        person, token = await forgotten(people, client, run_jobs, settings)
+        async with open_socket(api.socket_url, person) as socket:
+            assert (await client.post(RESET, json={"token": token, "password": NEW})).status_code == 204
+            assert await socket.close_code(2) == 4401
 
     async def test_of_two_at_once_one_wins(
         self, people: People, client: httpx.AsyncClient, run_jobs: RunJobs, settings: Settings
