@@ -84,6 +84,7 @@ async def start_oauth(
 @get(
     "/auth/oauth/{provider:str}/callback",
     status_code=303,
+    guards=[limited(Limit.OAUTH)],
     opt={"any_query": True},
     responses=problems(ProviderNotConfigured, InvalidOAuthState),
 )
@@ -100,6 +101,7 @@ async def finish_oauth(provider: FromPath[str], request: AnyRequest, app: App) -
 @post(
     "/auth/oauth/{provider:str}/callback",
     status_code=303,
+    guards=[limited(Limit.OAUTH)],
     opt={"any_query": True},
     responses=problems(ProviderNotConfigured, InvalidOAuthState, UnsupportedMediaType, BodyTooLarge),
 )
