@@ -19,7 +19,8 @@ LONGEST_BYTES = 1024
 LEAST_SCORE = 2
 _LEFT_OVER = 8
 """Characters that must remain of a password without the words that anybody would try for its owner."""
-_CONTEXT = ("memi",)
+_CONTEXT = ("memi", "admin", "administrator", "moderator")
+"""Names of the product and of the roles in it; docs/security/README.md lists them."""
 _LOCAL = (
     *(
         "parol",
