@@ -23,7 +23,9 @@ PRODUCTION = {
     "MEMI_PUBLIC_URL": "https://api.memi.az",
     "MEMI_WEB_URL": "https://memi.az",
     "MEMI_KEY_RING_FILE": "keys.json",
+    "MEMI_SMTP_URL": "smtps://mail.memi.az",
     "MEMI_REQUIRE_VERIFIED_EMAIL": "true",
+    "MEMI_REQUIRE_STAFF_MFA": "true",
 }
 
 
@@ -64,6 +66,12 @@ class TestSettings:
             if other != name:
                 environment.setenv(other, value)
         with pytest.raises(ConfigurationError, match=name.removesuffix("_FILE")):
+            load_settings()
+
+    def test_production_refuses_to_start_with_limits_turned_off(self, environment: pytest.MonkeyPatch) -> None:
+        for name, value in {**PRODUCTION, "MEMI_RATE_LIMITS": "false"}.items():
+            environment.setenv(name, value)
+        with pytest.raises(ConfigurationError, match="MEMI_RATE_LIMITS"):
             load_settings()
 
     def test_secrets_do_not_print(self) -> None:
