@@ -6,7 +6,7 @@ import asyncpg
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from memi.cli import accounts, data, demo, demo_shop, mails, openapi, processes, up
+from memi.cli import accounts, data, demo, demo_shop, import_users, mails, openapi, processes, up
 from memi.cli.errors import BadUsage, CommandFailed, complain
 from memi.platform.postgres_files import EmbeddedPostgresError
 from memi.platform.settings import ConfigurationError
@@ -26,6 +26,7 @@ app.command()(data.seed)
 app.command()(demo.demo)
 app.command(hidden=True)(demo_shop.fill_demo_shop)
 app.command()(accounts.createadmin)
+app.command()(import_users.import_users)
 app.command()(mails.mails)
 app.command()(openapi.openapi)
 

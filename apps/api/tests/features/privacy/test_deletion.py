@@ -8,6 +8,7 @@ import pytest
 
 from features.privacy.conftest import Mailbox, days_pass
 from memi.platform.runtime import Runtime
+from support.browsers import signed_in_browser
 from support.deals import Deals
 from support.items import make_listing
 from support.people import PASSWORD, People, Person
@@ -65,6 +66,14 @@ class TestDeleted:
         assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
         assert refused.json()["code"] == unknown.json()["code"]
         assert (await client.get(f"/api/v1/users/{person.id}")).status_code == 404
+
+    async def test_a_browser_forgets_its_cookies(self, client: httpx.AsyncClient) -> None:
+        async with signed_in_browser(client) as browser:
+            assert (await browser.request("GET", "/users/me")).status_code == 200
+            assert (await browser.request("DELETE", "/users/me", csrf=None)).json()["code"] == "csrf_failed"
+            assert (await browser.request("DELETE", "/users/me")).status_code == 204
+            assert list(browser.client.cookies.jar) == []
+            assert (await browser.request("GET", "/users/me")).json()["code"] == "not_authenticated"
 
     async def test_hides_the_listings(self, people: People, client: httpx.AsyncClient, sql: Sql) -> None:
         seller = await people.new()

@@ -17,6 +17,7 @@ import pytest
 from features.privacy.conftest import Mailbox, RunJobs
 from memi.media.store import store_of
 from memi.platform.job_runner import JobRunner
+from memi.platform.limits import Limiter
 from memi.platform.personal_data import Batch, Kind, PersonalData, PersonalDataRegistry
 from memi.platform.runtime import Runtime
 from memi.privacy.exports import MakeExport, expire_exports, make_export
@@ -194,6 +195,24 @@ class TestAsking:
         jobs = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'privacy.exports.make_export'"
         assert await sql.value(jobs) == 1
         await run_jobs()
+
+    async def test_beginning_one_is_limited_and_asking_how_far_it_is_is_not(
+        self, people: People, runtime: Runtime, sql: Sql
+    ) -> None:
+        person = await people.new()
+        off = runtime.adapters.get(Limiter)
+        runtime.adapters.set(Limiter, Limiter(runtime.settings.model_copy(update={"rate_limits": True})))
+        try:
+            for _ in range(3):
+                for _ in range(3):
+                    assert (await person.get(EXPORT)).status_code == 202
+                await sql.execute("DELETE FROM data_exports WHERE user_id = $1", UUID(person.id))
+            refused = await person.get(EXPORT)
+        finally:
+            runtime.adapters.set(Limiter, off)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert int(refused.headers["retry-after"]) > 0
+        assert await sql.value("SELECT count(*) FROM data_exports WHERE user_id = $1", UUID(person.id)) == 0
 
     async def test_a_mail_tells_when_it_is_ready_once(
         self, people: People, mailbox: Mailbox, runtime: Runtime, sql: Sql
