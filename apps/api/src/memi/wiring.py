@@ -54,6 +54,12 @@ from memi.notifications import handlers as notifications_handlers
 from memi.notifications import live as notifications_live
 from memi.notifications import personal_data as notifications_data
 from memi.notifications import routes as notifications_routes
+from memi.orders import handlers as orders_handlers
+from memi.orders import jobs as orders_jobs
+from memi.orders import live as orders_live
+from memi.orders import personal_data as orders_data
+from memi.orders import routes as orders_routes
+from memi.orders.payments import NoPayments, Payments
 from memi.platform import maintenance, stored_replies
 from memi.platform.adapters import Adapters
 from memi.platform.browser import BrowserCookies
@@ -110,6 +116,7 @@ ROUTERS: list[Router] = [
     realtime_routes.router,
     privacy_routes.router,
     reservations_routes.router,
+    orders_routes.router,
     admin_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
@@ -121,6 +128,7 @@ HANDLERS: list[ModuleType] = [
     listings_handlers,
     chat_handlers,
     search_handlers,
+    orders_handlers,
     reservations_handlers,
     notifications_handlers,
     privacy_handlers,
@@ -139,6 +147,7 @@ JOBS: list[ModuleType] = [
     search_jobs,
     chat_jobs,
     reservations_jobs,
+    orders_jobs,
     notifications_fanout,
     privacy_erasure,
     privacy_exports,
@@ -149,6 +158,7 @@ PERSONAL_DATA: list[PersonalData] = [
     privacy_data.PERSONAL_DATA,
     search_data.PERSONAL_DATA,
     notifications_data.PERSONAL_DATA,
+    orders_data.PERSONAL_DATA,
     reservations_data.PERSONAL_DATA,
     chat_data.PERSONAL_DATA,
     favorites_data.PERSONAL_DATA,
@@ -175,6 +185,7 @@ MODELS: list[str] = [
     "favorites.models",
     "chat.models",
     "reservations.models",
+    "orders.models",
     "notifications.models",
     "privacy.models",
 ]
@@ -257,6 +268,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Mailer, _mailer(settings))  # pyright: ignore[reportAbstractUsage]
     store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)
     adapters.set(ObjectStore, store)  # pyright: ignore[reportAbstractUsage]
+    adapters.set(Payments, NoPayments())  # pyright: ignore[reportAbstractUsage]
     catalog = Catalog(runtime.database.hot, runtime.broker)
     adapters.set(Catalog, catalog)
     adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors))
@@ -268,5 +280,6 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     chat_commands.plug_in(runtime, adapters.get(Hub))
     listing_watch.plug_in(runtime, adapters.get(Hub))
     reservations_live.plug_in(runtime, adapters.get(Hub))
+    orders_live.plug_in(runtime, adapters.get(Hub))
     notifications_live.plug_in(runtime, adapters.get(Hub))
     return hasher

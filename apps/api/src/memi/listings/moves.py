@@ -122,6 +122,27 @@ async def release(session: AsyncSession, listing: Listing, *, reference_id: UUID
     return True
 
 
+async def held_for(session: AsyncSession, listing: Listing) -> UUID | None:
+    """The reference of the hold, which is locked from now on; None also for a manual one."""
+    held = await queries.lock_hold(session, listing.id)
+    return None if held is None else held.reference_id
+
+
+async def hand_over(
+    session: AsyncSession, listing: Listing, *, reference_id: UUID, to: UUID, kind: HoldKind, expires_at: datetime
+) -> bool:
+    """Pass the hold of `reference_id` on to another claim of the same holder; the item is never free in between.
+
+    False, and nothing changed, when it is not the one.
+    """
+    held = await queries.lock_hold(session, listing.id)
+    if held is None or held.reference_id != reference_id:
+        return False
+    held.kind, held.reference_id, held.expires_at = kind, to, expires_at
+    await session.flush()
+    return True
+
+
 async def sell(session: AsyncSession, listing: Listing, *, reference_id: UUID | None) -> None:
     """ACTIVE or RESERVED becomes SOLD and its hold ends.
 

@@ -97,6 +97,12 @@ async def stubs(session: AsyncSession, listing_ids: Sequence[UUID]) -> dict[UUID
     }
 
 
+async def cover_of(session: AsyncSession, listing_id: UUID) -> UUID | None:
+    """The upload that stubs show, if there is one."""
+    pictures = (await _pictures(session, [listing_id])).get(listing_id, [])
+    return next((image.upload_id for image, upload in pictures if _cover([(image, upload)]) is not None), None)
+
+
 def stands(seller: User | None) -> bool:
     """Whether the seller's things may be shown to others."""
     return seller is not None and not seller.is_blocked and seller.deleted_at is None

@@ -12,6 +12,8 @@ from memi.listings.errors import ImagesNotReady, PriceFrozen, ReadOnly
 from memi.listings.events import ListingChanged, Move, PriceDropped
 from memi.listings.lifecycle import BROWSABLE, PUBLIC, READ_ONLY, Actor, Status, check_move
 from memi.listings.models import Listing, ListingCounters
+from memi.listings.moves import hand_over as hand_over
+from memi.listings.moves import held_for as held_for
 from memi.listings.moves import hold as hold
 from memi.listings.moves import lock as lock
 from memi.listings.moves import move
@@ -21,6 +23,7 @@ from memi.listings.moves import restore as restore
 from memi.listings.moves import sell as sell
 from memi.listings.moves import undelete as undelete
 from memi.listings.rendering import READY, stands
+from memi.listings.rendering import cover_of as cover_of
 from memi.listings.rendering import render as render
 from memi.listings.rendering import stubs as stubs
 from memi.listings.schemas import ImageInput, ListingCreate, ListingUpdate

@@ -11,6 +11,7 @@ from memi.chat.guards import participant
 from memi.listings import service as listings
 from memi.listings.events import ListingExpiring, ListingMoved, Move, PriceDropped
 from memi.notifications import fanout, service
+from memi.orders.events import OrderChanged
 from memi.platform.events import durable
 from memi.platform.ids import new_id
 from memi.reservations.events import ReservationChanged
@@ -69,6 +70,39 @@ def recipients(event: ReservationChanged) -> list[UUID]:
     if event.actor_id == event.seller_id:
         return [event.buyer_id]
     if event.reason == "lapsed":
+        return [event.buyer_id, event.seller_id]
+    return [event.seller_id if event.reason in ("buyer_blocked", "buyer_deleted") else event.buyer_id]
+
+
+@durable(OrderChanged)
+async def tell_of_order(event: OrderChanged, session: AsyncSession) -> None:
+    """The other side hears of an order; of what neither of the two did, those whom it concerns."""
+    people = await users.get_many(session, [event.buyer_id, event.seller_id])
+    data = {
+        "order_id": str(event.order_id),
+        "chat_id": str(event.chat_id),
+        "reason": event.reason,
+        **await _about(session, event.listing_id),
+    }
+    for user_id in order_recipients(event):
+        other = people.get(event.buyer_id if user_id == event.seller_id else event.seller_id)
+        await service.notify(
+            session,
+            user_id,
+            "ORDER",
+            f"order.{event.change}",
+            {**data, "other_name": other.shown_name if other else None},
+            f"order:{event.order_id}:{event.change}",
+        )
+
+
+def order_recipients(event: OrderChanged) -> list[UUID]:
+    """Money and time concern both; otherwise as with reservations."""
+    if event.actor_id == event.buyer_id:
+        return [event.seller_id]
+    if event.actor_id == event.seller_id:
+        return [event.buyer_id]
+    if event.reason in ("lapsed", "payment_failed") or event.change in ("paid", "refunded"):
         return [event.buyer_id, event.seller_id]
     return [event.seller_id if event.reason in ("buyer_blocked", "buyer_deleted") else event.buyer_id]
 

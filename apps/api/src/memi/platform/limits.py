@@ -42,6 +42,7 @@ class Limit(StrEnum):
     CHAT_SEND = "chat_send"
     CHAT_CREATE = "chat_create"
     RESERVATION = "reservation"
+    ORDER = "order"
     UPLOAD = "upload"
     SEARCH = "search"
     SUGGEST = "suggest"
@@ -91,6 +92,7 @@ POLICIES: dict[Limit, Policy] = {
     Limit.CHAT_SEND: _policy(Limit.CHAT_SEND, account=(60, MINUTE), address=(600, MINUTE)),
     Limit.CHAT_CREATE: _policy(Limit.CHAT_CREATE, account=(60, HOUR), address=(600, HOUR)),
     Limit.RESERVATION: _policy(Limit.RESERVATION, account=(30, HOUR), address=(300, HOUR)),
+    Limit.ORDER: _policy(Limit.ORDER, account=(30, HOUR), address=(300, HOUR)),
     Limit.UPLOAD: _policy(Limit.UPLOAD, account=(160, 10 * MINUTE), address=(1600, 10 * MINUTE)),
     Limit.SEARCH: _policy(Limit.SEARCH, account=(120, MINUTE), address=(600, MINUTE)),
     Limit.SUGGEST: _policy(Limit.SUGGEST, account=(300, MINUTE), address=(1500, MINUTE)),

@@ -11,12 +11,21 @@ class IllegalTransition(AppError):
 
     code, status, title = "illegal_transition", 409, "The reservation's present status does not allow this move."
 
-    def __init__(self, move: str, current_status: str, allowed_moves: Sequence[str]) -> None:
+    def __init__(self, move: str, current_status: str, allowed_moves: Sequence[str], detail: str | None = None) -> None:
         super().__init__(
-            f"A reservation that is {current_status} cannot do the move `{move}`.",
+            detail or f"A reservation that is {current_status} cannot do the move `{move}`.",
             current_status=current_status,
             allowed_moves=list(allowed_moves),
         )
+
+
+class HasOrder(IllegalTransition):
+    """Names the `order_id` of the open order that has the reservation's hold: act on that."""
+
+    def __init__(self, move: str, current_status: str, order_id: UUID) -> None:
+        detail = "An order was made of this reservation; cancel or complete that."
+        super().__init__(move, current_status, [], detail)
+        self.fields["order_id"] = order_id
 
 
 class NotYourMove(AppError):

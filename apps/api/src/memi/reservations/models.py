@@ -27,6 +27,7 @@ class Reservation(Base):
         Index(None, "buyer_id", text("id DESC")),
         Index(None, "seller_id", text("id DESC")),
         Index(None, "chat_id"),
+        Index(None, "order_id"),
         Index(None, "updated_at"),
         Index("ix_reservations_expiring", "expires_at", postgresql_where=text(OPEN)),
     )
@@ -40,6 +41,8 @@ class Reservation(Base):
     message: Mapped[str | None] = mapped_column(Text)
     ended_because: Mapped[str | None] = mapped_column(Text)
     """Why the clock, the listing or staff ended it; null when one of the two did."""
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.id", ondelete="RESTRICT", use_alter=True))
+    """The order that was made of it. While it is ACCEPTED, that order has its hold."""
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     expires_at: Mapped[RequiredTimestamp]
     """When the request lapses, and once accepted, when the hold does."""

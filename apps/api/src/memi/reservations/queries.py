@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select, tuple_, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import Update
 
@@ -58,12 +58,21 @@ async def get(session: AsyncSession, reservation_id: UUID) -> Reservation | None
     return await session.get(Reservation, reservation_id)
 
 
+def _is_over() -> ColumnElement[bool]:
+    """Its time is over by the database's clock. While an order has its hold, the order's time counts instead."""
+    # statement_timestamp: waiting for the locks may have taken the reservation past its end.
+    return and_(Reservation.expires_at <= func.statement_timestamp(), ~_ordered())
+
+
+def _ordered() -> ColumnElement[bool]:
+    return and_(Reservation.status == Status.ACCEPTED, Reservation.order_id.is_not(None))
+
+
 async def lock(session: AsyncSession, reservation_id: UUID) -> tuple[Reservation, bool]:
     """The reservation, locked, and whether its time is over by the database's clock. Lock its listing first."""
-    # statement_timestamp: waiting for the locks may have taken the reservation past its end.
     row = (
         await session.execute(
-            select(Reservation, Reservation.expires_at <= func.statement_timestamp())
+            select(Reservation, _is_over())
             .where(Reservation.id == reservation_id)
             .with_for_update()
             .execution_options(populate_existing=True)
@@ -76,7 +85,7 @@ async def open_of(session: AsyncSession, listing_id: UUID, buyer_id: UUID) -> tu
     """The buyer's open reservation of this listing, locked, and whether its time is over."""
     row = (
         await session.execute(
-            select(Reservation, Reservation.expires_at <= func.statement_timestamp())
+            select(Reservation, _is_over())
             .where(Reservation.listing_id == listing_id, Reservation.buyer_id == buyer_id, Reservation.status.in_(OPEN))
             .with_for_update()
             .execution_options(populate_existing=True)
@@ -125,6 +134,12 @@ async def end_accepted(
     reason = case((lapsed, "lapsed"), else_=because) if unless_lapsed else because
     statement = update(Reservation).where(Reservation.listing_id == listing_id, Reservation.status == Status.ACCEPTED)
     return await _end(session, statement, target, reason)
+
+
+async def end_one(session: AsyncSession, reservation_id: UUID, because: str) -> list[Ended]:
+    """Cancel an ACCEPTED reservation."""
+    statement = update(Reservation).where(Reservation.id == reservation_id, Reservation.status == Status.ACCEPTED)
+    return await _end(session, statement, Status.CANCELLED, because)
 
 
 async def end_open(session: AsyncSession, listing_id: UUID, because: str) -> list[Ended]:
@@ -177,7 +192,7 @@ async def due(
 ) -> Sequence[tuple[datetime, UUID]]:
     """(time, id) of open reservations whose time is over by the database's clock, following `after`."""
     statement = select(Reservation.expires_at, Reservation.id).where(
-        Reservation.status.in_(OPEN), Reservation.expires_at <= func.now()
+        Reservation.status.in_(OPEN), Reservation.expires_at <= func.now(), ~_ordered()
     )
     if after is not None:
         statement = statement.where(tuple_(Reservation.expires_at, Reservation.id) > after)

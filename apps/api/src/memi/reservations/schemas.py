@@ -57,6 +57,8 @@ class ReservationRead(msgspec.Struct, frozen=True):
     expires_at: datetime
     created_at: datetime
     accepted_at: datetime | None
+    order_id: UUID | None
+    """The order that was made of it; while that is open, the reservation waits for it."""
     version: int
     listing: ListingStub
     buyer: Party

@@ -19,7 +19,13 @@ from memi.platform.events import publish
 from memi.platform.settings import Settings
 from memi.platform.unit_of_work import adapters_of, poke_after_commit
 from memi.reservations import queries
-from memi.reservations.errors import IllegalTransition, ListingUnavailable, ReservationExists, SellerCannotReserve
+from memi.reservations.errors import (
+    HasOrder,
+    IllegalTransition,
+    ListingUnavailable,
+    ReservationExists,
+    SellerCannotReserve,
+)
 from memi.reservations.events import Reason, ReservationChanged
 from memi.reservations.guards import OwnReservation
 from memi.reservations.lifecycle import Move, Side, Status, change_of, check_move, check_side
@@ -61,7 +67,7 @@ async def request(session: AsyncSession, listing_id: UUID, buyer_id: UUID, messa
     session.add(reservation)
     await session.flush()
     await session.refresh(reservation)
-    await _check_people(session, reservation)
+    await check_people(session, reservation.buyer_id, reservation.seller_id)
     await _tell(session, reservation, buyer_id)
     return reservation
 
@@ -171,6 +177,35 @@ async def close_of_user(session: AsyncSession, user_id: UUID, what: queries.Fate
         await listings.release(session, locked[listing_id], reference_id=reservation_id)
 
 
+async def parties(session: AsyncSession, reservation_id: UUID) -> tuple[UUID, UUID, UUID] | None:
+    """(listing, buyer, seller) of a reservation, which never change."""
+    return await queries.parties(session, reservation_id)
+
+
+async def lock_for_order(session: AsyncSession, reservation_id: UUID) -> tuple[Reservation, Status]:
+    """A reservation, locked after its listing and hold, and what it is by the database's clock."""
+    reservation, is_over = await queries.lock(session, reservation_id)
+    return reservation, Status.EXPIRED if is_over else Status(reservation.status)
+
+
+async def hand_over(session: AsyncSession, reservation: Reservation, order_id: UUID) -> None:
+    """An order takes the hold of a locked ACCEPTED reservation, and its own time counts from now on."""
+    await _set_order(session, reservation, order_id)
+
+
+async def take_back(session: AsyncSession, reservation: Reservation) -> bool:
+    """The order is over without a sale: its own time counts again for a locked ACCEPTED reservation, which may have
+    its hold back; False when that time is over, and the hold is to be released."""
+    await _set_order(session, reservation, None)
+    _, is_over = await queries.lock(session, reservation.id)
+    return not is_over
+
+
+async def close_sold(session: AsyncSession, reservation_id: UUID) -> None:
+    """The item was sold, but not by the order that was made of this ACCEPTED reservation."""
+    await tell_ended(session, await queries.end_one(session, reservation_id, "sold"))
+
+
 async def get(session: AsyncSession, own: OwnReservation) -> Reservation:
     found = await queries.get(session, own.reservation_id)
     if found is None:
@@ -215,6 +250,7 @@ async def render(session: AsyncSession, reservations: Sequence[Reservation]) -> 
             expires_at=item.expires_at,
             created_at=item.created_at,
             accepted_at=item.accepted_at,
+            order_id=item.order_id,
             version=item.version,
             listing=stubs[item.listing_id],
             buyer=people[item.buyer_id],
@@ -233,6 +269,8 @@ async def _begin(
     reservation, is_over = await queries.lock(session, own.reservation_id)
     if expected is not None and expected != reservation.version:
         raise StaleVersion
+    if reservation.order_id is not None and reservation.status == Status.ACCEPTED:
+        raise HasOrder(move, reservation.status, reservation.order_id)
     target = check_move(reservation.status, move, own.side)
     if is_over:
         # Its time is over, though the clock's job has not come by yet.
@@ -257,6 +295,16 @@ async def _finish(
     return reservation
 
 
+async def _set_order(session: AsyncSession, reservation: Reservation, order_id: UUID | None) -> None:
+    reservation.order_id = order_id
+    reservation.version += 1
+    reservation.updated_at = cast(Any, func.now())
+    await session.flush()
+    await session.refresh(reservation)
+    for user_id in (reservation.buyer_id, reservation.seller_id):
+        poke_after_commit(session, TOPIC, str(user_id))
+
+
 async def _lapse(session: AsyncSession, listing: Listing, reservation: Reservation) -> None:
     await _finish(session, reservation, Status.EXPIRED, None, "lapsed")
     await listings.release(session, listing, reference_id=reservation.id)
@@ -273,14 +321,17 @@ async def _end_lapsed_of(session: AsyncSession, listing: Listing, buyer_id: UUID
     await _lapse(session, listing, reservation)
 
 
-async def _check_people(session: AsyncSession, reservation: Reservation) -> None:
-    """Both still stand, now that the new row's foreign keys have waited for a block of either that was under way."""
-    standing = await queries.verified_standing(session, [reservation.buyer_id, reservation.seller_id])
-    if reservation.buyer_id not in standing:
+async def check_people(session: AsyncSession, buyer_id: UUID, seller_id: UUID) -> None:
+    """Both still stand, now that the new row's foreign keys have waited for a block of either that was under way.
+
+    Raises `InvalidToken`, `NotFound`, `NotVerified`.
+    """
+    standing = await queries.verified_standing(session, [buyer_id, seller_id])
+    if buyer_id not in standing:
         raise InvalidToken
-    if reservation.seller_id not in standing:
+    if seller_id not in standing:
         raise NotFound
-    if not standing[reservation.buyer_id] and adapters_of(session).get(Settings).require_verified_email:
+    if not standing[buyer_id] and adapters_of(session).get(Settings).require_verified_email:
         raise NotVerified
 
 

@@ -14,6 +14,7 @@ from memi.users.errors import TooManyAddresses
 from memi.users.models import UserAddress
 
 MAX_ADDRESSES = 20
+_SENT_TO = ("recipient", "phone", "line1", "line2", "city", "postal_code")
 _NEVER_NULL = ("recipient", "line1", "city", "is_default")
 
 
@@ -86,6 +87,14 @@ async def remove(session: AsyncSession, user_id: UUID, address_id: UUID) -> None
     await session.flush()
     if was_default:
         await addresses_queries.default_newest(session, user_id)
+
+
+async def frozen(session: AsyncSession, user_id: UUID, address_id: UUID) -> dict[str, Any] | None:
+    """Where things are sent to, as the person's book has it now; None when it is not in their book."""
+    address = await addresses_queries.own(session, user_id, address_id)
+    if address is None:
+        return None
+    return {name: getattr(address, name) for name in _SENT_TO}
 
 
 def to_read(address: UserAddress) -> AddressRead:
