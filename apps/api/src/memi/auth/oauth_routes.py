@@ -4,7 +4,7 @@ import re
 from secrets import token_urlsafe
 from urllib.parse import parse_qsl
 
-from litestar import Response, Router, delete, get, post
+from litestar import MediaType, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -58,6 +58,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
 @get(
     "/auth/oauth/{provider:str}/start",
     status_code=302,
+    media_type=MediaType.TEXT,
     guards=[limited(Limit.OAUTH)],
     dependencies={"filters": query_of(StartQuery)},
     opt={QUERY_MODEL: StartQuery},
@@ -65,7 +66,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
 )
 async def start_oauth(
     provider: FromPath[str], filters: NamedDependency[StartQuery], request: AnyRequest, app: App
-) -> Response[None]:
+) -> Response[bytes]:
     """Send the browser to a provider, to come back to `redirect_to` with `code` or `error`.
 
     With `code_challenge` (S256) the code is exchanged by whoever has its verifier, which suits apps; without one, by
@@ -84,11 +85,12 @@ async def start_oauth(
 @get(
     "/auth/oauth/{provider:str}/callback",
     status_code=303,
+    media_type=MediaType.TEXT,
     guards=[limited(Limit.OAUTH)],
     opt={"any_query": True},
     responses=problems(ProviderNotConfigured, InvalidOAuthState),
 )
-async def finish_oauth(provider: FromPath[str], request: AnyRequest, app: App) -> Response[None]:
+async def finish_oauth(provider: FromPath[str], request: AnyRequest, app: App) -> Response[bytes]:
     """Where a provider sends the browser back to; on to the address that the trip began with.
 
     `code` is there to be exchanged for a sign-in, `linked` names the provider that was linked, or `error` is one of
@@ -101,11 +103,12 @@ async def finish_oauth(provider: FromPath[str], request: AnyRequest, app: App) -
 @post(
     "/auth/oauth/{provider:str}/callback",
     status_code=303,
+    media_type=MediaType.TEXT,
     guards=[limited(Limit.OAUTH)],
     opt={"any_query": True},
     responses=problems(ProviderNotConfigured, InvalidOAuthState, UnsupportedMediaType, BodyTooLarge),
 )
-async def finish_oauth_by_form(provider: FromPath[str], request: AnyRequest, app: App) -> Response[None]:
+async def finish_oauth_by_form(provider: FromPath[str], request: AnyRequest, app: App) -> Response[bytes]:
     """The same for a provider that has the browser post a form, as Apple does."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise UnsupportedMediaType("Send the body as a form.")
@@ -180,7 +183,7 @@ async def list_oauth_identities(caller: Caller, app: App, session: Session) -> I
     return await service.list_identities(session, app.adapters.get(Providers), caller.user_id)
 
 
-async def _finish(request: AnyRequest, app: Runtime, name: str, encoded: str, *, form_post: bool) -> Response[None]:
+async def _finish(request: AnyRequest, app: Runtime, name: str, encoded: str, *, form_post: bool) -> Response[bytes]:
     provider = app.adapters.get(Providers).get(name)
     returned, browser = _returned(encoded), _mark_of(request)
     if returned is None or browser is None or provider.settings.form_post != form_post:
@@ -203,8 +206,8 @@ def _returned(encoded: str) -> Returned | None:
     return Returned(state, given.get("code") or None, given.get("error"), given.get("iss"), given.get("user"))
 
 
-def _redirect(url: str, status_code: int) -> Response[None]:
-    return Response(None, status_code=status_code, headers={"Location": url})
+def _redirect(url: str, status_code: int) -> Response[bytes]:
+    return Response(b"", status_code=status_code, headers={"Location": url})
 
 
 def _cookie_name(request: AnyRequest) -> str:

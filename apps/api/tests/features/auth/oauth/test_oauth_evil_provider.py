@@ -74,7 +74,14 @@ def good(evil: EvilProvider, nonce: str, /, **changes: Any) -> str:
 
 
 def claims(**changes: Any) -> Tamper:
-    return lambda evil, nonce: good(evil, nonce, **changes)
+    """A good token but for these claims; a time is said as seconds from the moment that it is made."""
+    return lambda evil, nonce: good(
+        evil, nonce, **{name: value() if callable(value) else value for name, value in changes.items()}
+    )
+
+
+def now(seconds: int) -> Callable[[], int]:
+    return lambda: int(time.time()) + seconds
 
 
 def _by_hand(evil: EvilProvider, nonce: str, alg: str, mac: Callable[[bytes], bytes]) -> str:
@@ -95,6 +102,11 @@ def _with_client_secret(evil: EvilProvider, nonce: str) -> str:
 
 def _without_signature(evil: EvilProvider, nonce: str) -> str:
     return _by_hand(evil, nonce, "none", lambda _: b"")
+
+
+def _naming_none_beside_a_key_for_encryption(evil: EvilProvider, nonce: str) -> str:
+    evil.keys.append(evil.other_key.as_dict(private=False) | {"use": "enc"})
+    return evil.sign(evil.claims(nonce, CLIENT_ID), kid=None)
 
 
 def _changed_after_signing(evil: EvilProvider, nonce: str) -> str:
@@ -141,14 +153,14 @@ FORGED: dict[str, Tamper] = {
     "another nonce": claims(nonce="another"),
     "no nonce": claims(nonce=None),
     "a nonce among others": lambda evil, nonce: good(evil, nonce, nonce=[nonce]),
-    "expired": claims(exp=int(time.time()) - 120),
+    "expired": claims(exp=now(-120)),
     "no end": claims(exp=None),
     "an end that never comes": claims(exp=float("nan")),
     "an end in words": claims(exp="tomorrow"),
-    "from the future": claims(iat=int(time.time()) + 600),
-    "from long ago": claims(iat=int(time.time()) - 3600),
+    "from the future": claims(iat=now(600)),
+    "from long ago": claims(iat=now(-3600)),
     "no beginning": claims(iat=None),
-    "not valid yet": claims(nbf=int(time.time()) + 600),
+    "not valid yet": claims(nbf=now(600)),
     "nobody": claims(sub=None),
     "an empty subject": claims(sub=""),
     "a subject that is a number": claims(sub=7),
@@ -173,11 +185,12 @@ class TestIdTokens:
             claims(),
             claims(aud=[CLIENT_ID]),
             claims(aud=[CLIENT_ID, "another"], azp=CLIENT_ID),
-            claims(exp=int(time.time()) - 30),
+            claims(exp=now(-30)),
             claims(email_verified="true"),
             claims(name="\ud800x"),
             lambda evil, nonce: evil.sign(evil.claims(nonce, CLIENT_ID), kid=None),
             lambda evil, nonce: evil.sign(evil.claims(nonce, CLIENT_ID), exotic=1),
+            _naming_none_beside_a_key_for_encryption,
             lambda evil, nonce: evil.sign(evil.claims(nonce, CLIENT_ID), key=evil.ec_key, alg="ES256", kid="curve"),
         ],
     )
