@@ -115,6 +115,8 @@ def run(url: str, pid: int, paths: list[str], emails: list[str], *, folder: Path
     listing.write_text("\n".join(paths) + "\n")
     script = Path(__file__).parent / "get.lua"
     full = load.run(url, script, pid, seconds=seconds, connections=32, arguments=[str(listing)])
+    parts = urlsplit(url)
+    asyncio.run(_rush(str(parts.hostname), int(parts.port or 80), emails[:5]))  # what a process does once is done
     found = [measure(url, listing, emails, rate=full.rate * SHARE, seconds=seconds) for _ in range(rounds)]
     median = sorted(found, key=lambda figures: figures.times)[len(found) // 2]
     return replace(
