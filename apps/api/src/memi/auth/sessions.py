@@ -84,7 +84,8 @@ async def refresh(
         return "invalid"
     if row.rotated_at is not None:
         # A parallel retry of the same client gets one sibling; anything else is somebody with a stolen token.
-        if row.siblings > 0 or now - row.rotated_at > timedelta(seconds=policy.grace_seconds):
+        grace = timedelta(seconds=policy.grace_seconds)
+        if not grace or row.siblings > 0 or now - row.rotated_at > grace:
             await end_sessions(session, user.id, opened.id, "refresh_token_reused")
             await request_mail(session, MailKind.REFRESH_TOKEN_REUSED, user.id)
             return "reused"

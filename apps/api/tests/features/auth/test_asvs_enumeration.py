@@ -16,6 +16,7 @@ from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.users import deletion
 from memi.users import service as users
+from support.documents import fields
 from support.factors import enrol
 from support.people import People, Person
 from support.sql import Sql
@@ -39,18 +40,6 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"rate_limits": True, "trusted_proxies": (ip_network("127.0.0.1/32"),)})
 
 
-def takes_an_address(document: dict[str, Any], schema: Any) -> bool:
-    if isinstance(schema, list):
-        return any(takes_an_address(document, item) for item in schema)
-    if not isinstance(schema, dict):
-        return False
-    if "$ref" in schema:
-        return takes_an_address(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
-    if any("mail" in name for name in schema.get("properties", {})):
-        return True
-    return any(takes_an_address(document, item) for item in schema.values())
-
-
 def test_these_are_all_the_public_calls_that_take_an_address() -> None:
     document = json.loads(openapi_document())
     found = {
@@ -59,7 +48,7 @@ def test_these_are_all_the_public_calls_that_take_an_address() -> None:
         for operation in item.values()
         if {} in operation.get("security", [{}])
         and (
-            takes_an_address(document, operation.get("requestBody", {}))
+            any("mail" in name for name in fields(document, operation.get("requestBody")))
             or any("mail" in parameter["name"] for parameter in operation.get("parameters", []))
         )
     }
@@ -97,9 +86,8 @@ async def _end(runtime: Runtime, person: Person, how: str) -> None:
 
 def what_is_told(reply: httpx.Response) -> tuple[int, object, dict[str, str]]:
     """All of a reply but what differs for the same address too: its own id, and the seconds of a window."""
-    body = reply.json() if reply.content else None
-    if isinstance(body, dict):
-        body.pop("request_id", None)
+    body: dict[str, Any] = reply.json() if reply.content else {}
+    body.pop("request_id", None)
     headers = {name: re.sub(r"\bt=\d+", "t=", value) for name, value in reply.headers.items()}
     assert headers.pop("x-request-id")
     return reply.status_code, body, headers

@@ -1,11 +1,15 @@
 """What a session is made of, what a stolen one cannot do, and that signing in leaves no other behind."""
 
+import asyncio
 import re
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from uuid import UUID
 
 import httpx
 
+from memi.auth.policy import AuthPolicy
+from memi.platform.runtime import Runtime
 from support.browsers import Browser, browser_of, signed_in_browser
 from support.factors import enrol, grow_old, sign_in, take
 from support.people import PASSWORD, People, Person
@@ -128,6 +132,24 @@ class TestTokens:
         assert len(seen) == 40
         # 40 tokens of 43 characters, each of 64: were they not random, some character would be rare.
         assert len(set("".join(seen))) == 64
+
+    async def test_without_a_grace_the_second_use_ends_the_family(
+        self, people: People, client: httpx.AsyncClient, runtime: Runtime, sql: Sql
+    ) -> None:
+        policy = runtime.adapters.get(AuthPolicy)
+        runtime.adapters.set(AuthPolicy, replace(policy, grace_seconds=0))
+        try:
+            for _ in range(5):
+                person = await people.new()
+                body = {"refresh_token": person.refresh_token}
+                replies = await asyncio.gather(*(client.post("/api/v1/auth/refresh", json=body) for _ in range(2)))
+                assert sorted(reply.status_code for reply in replies) == [200, 401]
+                (given,) = (reply.json()["refresh_token"] for reply in replies if reply.status_code == 200)
+                dead = await client.post("/api/v1/auth/refresh", json={"refresh_token": given})
+                assert dead.status_code == 401
+                assert await standing(sql, person.id) == 0
+        finally:
+            runtime.adapters.set(AuthPolicy, policy)
 
     async def test_both_factors_make_a_new_session(self, people: People, client: httpx.AsyncClient, sql: Sql) -> None:
         person = await people.new()

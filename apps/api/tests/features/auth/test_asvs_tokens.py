@@ -194,8 +194,8 @@ async def test_a_browser_is_given_no_token_that_a_script_could_read(client: http
             ("GET", "/users/me"),
             ("GET", "/auth/sessions"),
         ):
-            body = {"json": {"password": "a long enough passphrase"}} if path == "/auth/step-up" else {}
-            reply = await browser.request(method, path, **body)
+            body = {"password": "a long enough passphrase"} if path == "/auth/step-up" else None
+            reply = await browser.request(method, path, json=body)
             assert reply.status_code == 200, reply.text
             browser.csrf = reply.json().get("csrf_token", browser.csrf)
             bodies.append(reply.text)
