@@ -10,11 +10,12 @@ import pytest
 from jinja2 import UndefinedError
 
 from memi.auth.letters import LETTERS, MailKind, wording, write
-from memi.platform.mail import Mail, MailNotSent, MailRefused, compose, parse_sender
+from memi.platform.mail import Mail, MailNotSent, MailRefused, compose
 from memi.platform.mail_folder import FolderMailer, mail_folder, read_folder
-from memi.platform.mail_smtp import SmtpMailer, SmtpServer
+from memi.platform.mail_settings import SmtpServer, parse_sender
+from memi.platform.mail_smtp import SmtpMailer
 from memi.platform.mail_wording import LOCALES
-from memi.platform.settings import ConfigurationError, Settings
+from memi.platform.settings import Settings
 from support.mail import Certificate, bodies, mail_server, self_signed
 from support.service import environment, free_port, memi
 
@@ -108,8 +109,8 @@ class TestComposing:
         assert compose(Mail("a@bücher.example", "x", "x", "x"), parse_sender(SENDER))["To"] == "a@xn--bcher-kva.example"
 
     @pytest.mark.parametrize("sender", ["", "nobody", "a@x.example, b@x.example", "a@x.example\r\nBcc: b@x.example"])
-    def test_a_sender_that_is_no_address_stops_the_start(self, sender: str) -> None:
-        with pytest.raises(ConfigurationError, match="MEMI_MAIL_FROM"):
+    def test_a_sender_is_one_address(self, sender: str) -> None:
+        with pytest.raises(ValueError, match="must be one address"):
             parse_sender(sender)
 
 
@@ -208,8 +209,8 @@ class TestSmtp:
             "host",
         ],
     )
-    def test_a_wrong_url_stops_the_start_without_being_repeated(self, url: str) -> None:
-        with pytest.raises(ConfigurationError, match="MEMI_SMTP_URL") as refused:
+    def test_a_wrong_url_is_refused_without_being_repeated(self, url: str) -> None:
+        with pytest.raises(ValueError, match="must be smtp") as refused:
             SmtpServer.parse(url)
         assert "secret" not in str(refused.value)
 
@@ -253,6 +254,17 @@ class TestFolder:
         assert memi("mails", "--to", "AYSEL", "--last", "1", env=env, cwd=tmp_path).stdout.count("\n") == 1
         refused = memi("mails", env={**env, "MEMI_SMTP_URL": "smtp://mx.example"}, cwd=tmp_path)
         assert (refused.returncode, refused.stdout) == (2, "")
+
+
+class TestConfiguration:
+    def test_wrong_settings_stop_the_start_in_a_line_each(self, tmp_path: Path) -> None:
+        env = environment(tmp_path, 1, MEMI_SMTP_URL="smtp://memi:s3cret@host/path", MEMI_MAIL_FROM="nobody")
+        for command in ("serve", "worker", "mails"):
+            refused = memi(command, env=env, cwd=tmp_path)
+            assert refused.returncode == 2
+            lines = refused.stderr.splitlines()
+            assert [line.partition(": ")[2].partition(":")[0] for line in lines] == ["MEMI_SMTP_URL", "MEMI_MAIL_FROM"]
+            assert "s3cret" not in refused.stderr
 
 
 class TestHealth:

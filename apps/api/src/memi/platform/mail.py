@@ -12,7 +12,6 @@ from email_validator import EmailNotValidError, validate_email
 
 from memi.platform import clock
 from memi.platform.adapters import Adapters
-from memi.platform.settings import ConfigurationError
 
 Encoding = Literal["quoted-printable", "8bit"]
 
@@ -59,19 +58,6 @@ class Mailer(Protocol):
 
 def mailer_of(adapters: Adapters) -> Mailer:
     return adapters.get(Mailer)  # pyright: ignore[reportAbstractUsage]
-
-
-def parse_sender(text: str) -> Address:
-    """The `MEMI_MAIL_FROM` of every mail; raises `ConfigurationError`."""
-    try:
-        if not text.isprintable():
-            raise ValueError(text)
-        header = SMTP.header_factory("From", text)
-        (address,) = header.addresses
-        _checked(address.addr_spec)
-    except (ValueError, IndexError):
-        raise ConfigurationError("MEMI_MAIL_FROM: must be one address, such as memi <no-reply@memi.example>") from None
-    return address
 
 
 def compose(mail: Mail, sender: Address, encoding: Encoding = "quoted-printable") -> EmailMessage:

@@ -13,7 +13,8 @@ from email.policy import SMTP
 from pathlib import Path
 
 from memi.platform import clock
-from memi.platform.mail import Mail, MailCheck, MailNotSent, compose, parse_sender
+from memi.platform.mail import Mail, MailCheck, MailNotSent, compose
+from memi.platform.mail_settings import parse_sender
 from memi.platform.settings import Settings
 
 _LINK = re.compile(r"https?://\S+").search

@@ -3,52 +3,17 @@
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Self
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from memi.platform.mail import Mail, MailCheck, MailNotSent, MailRefused, compose, parse_sender
-from memi.platform.settings import ConfigurationError
+from memi.platform.mail import Mail, MailCheck, MailNotSent, MailRefused, compose
+from memi.platform.mail_settings import SmtpServer, parse_sender
 
-_PORTS = {"smtp": 587, "smtps": 465}
 _STEP_SECONDS = 15.0
 _MAIL_SECONDS = 60.0
 _CHECK_SECONDS = 3.0
 _CHECK_EVERY = 30.0
-
-
-@dataclass(frozen=True)
-class SmtpServer:
-    """Where `MEMI_SMTP_URL` leads."""
-
-    host: str
-    port: int
-    tls: bool
-    user: str | None
-    password: str | None = field(repr=False)
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        """Raises `ConfigurationError`, without repeating the URL: it holds a password."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise _bad_url() from None
-        if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
-            raise _bad_url()
-        user = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        if (user is None) != (password is None):
-            raise _bad_url()
-        return cls(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "smtps", user, password)
-
-
-def _bad_url() -> ConfigurationError:
-    return ConfigurationError("MEMI_SMTP_URL: must be smtp[s]://[user:password@]host[:port]")
 
 
 class SmtpMailer:

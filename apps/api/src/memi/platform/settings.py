@@ -4,15 +4,19 @@ Every key is documented in `.env.example`; an unknown or malformed key stops the
 """
 
 import os
+from base64 import b64decode
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from memi.platform.mail_settings import SmtpServer, parse_sender
 
 VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
 
@@ -91,6 +95,13 @@ class Settings(BaseSettings):
     order_payment_hours: float = Field(24, gt=0, le=24 * 90)
     order_pending_hours: float = Field(72, gt=0, le=24 * 90)
 
+    payments_url: str | None = None
+    payments_token: SecretStr | None = None
+    payments_webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    payments_timeout: float = Field(5.0, ge=0.1, le=60)
+    payments_breaker_failures: int = Field(5, ge=1, le=1000)
+    payments_breaker_seconds: float = Field(30.0, ge=0.1, le=3600)
+
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)
     max_number_digits: int = Field(20, ge=16, le=400)
@@ -121,11 +132,24 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(20, ge=1, le=1000)
     realtime_poll_seconds: float = Field(1.0, ge=0.1, le=60)
 
-    @field_validator("web_origins", "trusted_proxies", "oauth_redirects", mode="before")
+    @field_validator("web_origins", "trusted_proxies", "oauth_redirects", "payments_webhook_secrets", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            SmtpServer.parse(value.get_secret_value())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        parse_sender(value)
         return value
 
     @field_validator("valkey_url")
@@ -134,6 +158,38 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().startswith(VALKEY_SCHEMES):
             raise ValueError(f"must begin with {', '.join(VALKEY_SCHEMES)}")
         return value
+
+    @field_validator("payments_url")
+    @classmethod
+    def _plain_base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in value:
+            raise ValueError("must be like https://payments.example, with no name, password, query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("payments_webhook_secrets")
+    @classmethod
+    def _strong_secrets(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, secret in enumerate(value, 1):
+            kind, _, encoded = secret.get_secret_value().partition("_")
+            try:
+                long_enough = len(b64decode(encoded, validate=True)) >= 24
+            except ValueError:
+                long_enough = False
+            if kind != "whsec" or not long_enough:
+                raise ValueError(f"number {number} must be whsec_ and base64 of at least 24 random bytes")
+        return value
+
+    @model_validator(mode="after")
+    def _payments_are_whole(self) -> Self:
+        given = (self.payments_url, self.payments_token, self.payments_webhook_secrets)
+        if any(given) and not all(given):
+            raise ValueError(
+                "MEMI_PAYMENTS_URL, MEMI_PAYMENTS_TOKEN and MEMI_PAYMENTS_WEBHOOK_SECRETS are needed together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:
