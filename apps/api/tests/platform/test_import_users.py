@@ -247,7 +247,12 @@ class TestRefused:
     ) -> None:
         odd = bcrypt_hash("2b", 4)
         done = await run(
-            line(name=""), line(city="NOWHERE"), {**line(), odd: 1}, line(external_id=odd, name=""), line()
+            line(name=""),
+            line(city="NOWHERE"),
+            {**line(), odd: 1},
+            line(external_id=odd, name=""),
+            line(),
+            options=("--report", "elsewhere"),
         )
         assert done.returncode == 3
         path = tmp_path / "elsewhere"
