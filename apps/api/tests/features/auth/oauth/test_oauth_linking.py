@@ -255,7 +255,12 @@ class TestUnlinking:
     ) -> None:
         person = await _without_password(browser, google)
         await link(browser, person, apple.account())
-        replies = await asyncio.gather(*(unlink(browser, person, name) for name in ("google", "apple")))
+        async with sql.connection.transaction():
+            # Both have begun before either may go on.
+            await sql.execute("SELECT FROM users WHERE id = $1::text::uuid FOR UPDATE", person.id)
+            both = [asyncio.create_task(unlink(browser, person, name)) for name in ("google", "apple")]
+            await asyncio.sleep(0.5)
+        replies = await asyncio.gather(*both)
         assert sorted(reply.status_code for reply in replies) == [204, 409]
         assert len(await linked(sql, person)) == 1
 
