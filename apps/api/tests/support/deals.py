@@ -18,6 +18,11 @@ SELECT $1, $2, $3, 4500, 'AZN', (SELECT code FROM conditions ORDER BY code LIMIT
        CASE WHEN $4 = 'SOLD' THEN now() END
 """
 
+_COUNT = """
+INSERT INTO seller_stats AS s (user_id, active_listing_count) VALUES ($1, 1)
+ON CONFLICT (user_id) DO UPDATE SET active_listing_count = s.active_listing_count + 1
+"""
+
 
 @dataclass
 class Deal:
@@ -53,6 +58,8 @@ class Deals:
         listing_id = new_id()
         await self.sql.execute(_INSERT, listing_id, UUID(seller.id), "Wool coat", status)
         await self.sql.execute("INSERT INTO listing_counters (listing_id) VALUES ($1)", listing_id)
+        if status == "ACTIVE":
+            await self.sql.execute(_COUNT, UUID(seller.id))
         return str(listing_id)
 
     async def new(self, *, seller: Person | None = None, item: str | None = None, name: str = "Leyla") -> Deal:

@@ -62,7 +62,8 @@ class TestOfAnItem:
         else:
             before = "SOLD" if status == "REMOVED" else "ACTIVE"
             await orders.sql.execute(
-                "UPDATE listings SET status = $2, previous_status = CASE WHEN $2 IN ('DELETED', 'REMOVED') THEN $3 END, "
+                "UPDATE listings SET status = $2, "
+                "previous_status = CASE WHEN $2 IN ('DELETED', 'REMOVED') THEN $3 END, "
                 "sold_at = CASE WHEN $2 = 'SOLD' THEN now() END WHERE id = $1",
                 UUID(item),
                 status,
