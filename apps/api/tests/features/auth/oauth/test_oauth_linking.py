@@ -256,8 +256,8 @@ class TestUnlinking:
         person = await _without_password(browser, google)
         await link(browser, person, apple.account())
         async with sql.connection.transaction():
-            # Both have begun before either may go on.
-            await sql.execute("SELECT FROM users WHERE id = $1::text::uuid FOR UPDATE", person.id)
+            # Both have looked, if they may, before either can delete.
+            await sql.execute("SELECT FROM external_identities WHERE user_id = $1::text::uuid FOR UPDATE", person.id)
             both = [asyncio.create_task(unlink(browser, person, name)) for name in ("google", "apple")]
             await asyncio.sleep(0.5)
         replies = await asyncio.gather(*both)
