@@ -16,9 +16,9 @@ from prometheus_client import REGISTRY
 
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.gateway import Gateway
-from memi.platform.limits import POLICIES, Limit, RateLimited, count, limited
+from memi.platform.limits import POLICIES, Limit, Limiter, RateLimited, count, limited
 from memi.platform.problems import handle_exception
-from memi.platform.settings import Settings
+from memi.platform.settings import Environment, Settings
 from support.limits import LimitedApi, limited_api, told
 from support.people import PASSWORD
 
@@ -215,3 +215,17 @@ def test_every_limit_has_its_policy_and_its_line_in_the_documentation(repository
         rules = [rule and said(rule.item.amount, rule.item.get_expiry()) for rule in (policy.account, policy.address)]
         expected[str(limit)] = (rules[0] or "-", rules[1] or "-")
     assert written == expected, json.dumps(expected, indent=1)
+
+
+class TestFactor:
+    def test_a_developers_machine_is_allowed_twenty_times_as_much(self) -> None:
+        local = Limiter(Settings(_env_file=None))
+        assert local.policies[Limit.LOGIN].address.item.amount == 20 * CALLS[Limit.LOGIN]
+        assert local.policies[Limit.LOGIN].address.header == f'"login.address";q={20 * CALLS[Limit.LOGIN]};w=300'
+
+    @pytest.mark.parametrize(("factor", "times"), [(None, 1), (1, 1), (3, 3)])
+    def test_elsewhere_the_operator_says(self, factor: int | None, times: int) -> None:
+        limiter = Limiter(Settings(_env_file=None, env=Environment.TEST, rate_limit_factor=factor))
+        assert {limit: policy.address.item.amount for limit, policy in limiter.policies.items()} == {
+            limit: times * calls for limit, calls in CALLS.items()
+        }

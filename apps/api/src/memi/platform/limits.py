@@ -24,7 +24,7 @@ from memi.platform.limits_store import Counter, LocalCounter, Standing
 from memi.platform.limits_valkey import Unreachable, ValkeyCounter
 from memi.platform.request_state import state_of
 from memi.platform.runtime import Runtime
-from memi.platform.settings import Settings
+from memi.platform.settings import Environment, Settings
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -70,6 +70,10 @@ class _Rule:
         item = RateLimitItemPerSecond(rate[0], rate[1], namespace=name)
         return cls(name, item, f'"{name}";q={rate[0]};w={rate[1]}')
 
+    def times(self, factor: int) -> "_Rule":
+        item = RateLimitItemPerSecond(self.item.amount * factor, self.item.multiples, namespace=self.name)
+        return _Rule(self.name, item, f'"{self.name}";q={item.amount};w={item.multiples}')
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -77,6 +81,9 @@ class Policy:
     """By the account that calls, or that a call without one is about."""
     address: _Rule
     """By the client's address; many people may share one, so it is the wider."""
+
+    def times(self, factor: int) -> "Policy":
+        return Policy(None if self.account is None else self.account.times(factor), self.address.times(factor))
 
 
 POLICIES: dict[Limit, Policy] = {
@@ -100,6 +107,8 @@ POLICIES: dict[Limit, Policy] = {
     Limit.SOCKET: _policy(Limit.SOCKET, address=(240, MINUTE)),
 }
 """docs/limits.md says why these; a test compares the two."""
+_LOCAL_FACTOR = 20
+"""On a developer's machine everybody has one address, and a test suite does in a minute what people do in a day."""
 
 
 class RateLimited(AppError):
@@ -118,6 +127,8 @@ class Limiter:
 
     def __init__(self, settings: Settings) -> None:
         self.on = settings.rate_limits
+        factor = settings.rate_limit_factor or (_LOCAL_FACTOR if settings.env is Environment.LOCAL else 1)
+        self.policies = {limit: policy.times(factor) for limit, policy in POLICIES.items()}
         self.local = LocalCounter()
         url = settings.valkey_url
         self.shared = ValkeyCounter(url.get_secret_value()) if url is not None else None
@@ -170,7 +181,7 @@ async def count(runtime: Runtime, limit: Limit, *, account: str | None = None, a
     limiter = runtime.adapters.get(Limiter)
     if not limiter.on:
         return
-    policy, tally = POLICIES[limit], _Tally(limiter)
+    policy, tally = limiter.policies[limit], _Tally(limiter)
     for rule, key in ((policy.address, address and limit_key(address)), (policy.account, account)):
         refusal = await tally.take(rule, key) if rule is not None and key else None
         if refusal is not None:
@@ -189,7 +200,7 @@ def limited(limit: Limit, *, when: Callable[[Any], bool] | None = None) -> Guard
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         limiter = runtime_of(connection).adapters.get(Limiter)
         if limiter.on and (when is None or when(connection.scope)):
-            await _count_request(limiter, POLICIES[limit], connection, handler)
+            await _count_request(limiter, limiter.policies[limit], connection, handler)
 
     guard.limit = limit  # pyright: ignore[reportFunctionMemberAccess]
     return guard

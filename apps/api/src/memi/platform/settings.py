@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     mail_from: str = "memi <no-reply@memi.example>"
 
     rate_limits: bool = True
+    rate_limit_factor: int | None = Field(None, ge=1, le=1000)
     valkey_url: SecretStr | None = None
 
     account_undo_days: int = Field(14, ge=1, le=90)
