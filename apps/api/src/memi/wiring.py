@@ -57,15 +57,20 @@ from memi.notifications import routes as notifications_routes
 from memi.orders import handlers as orders_handlers
 from memi.orders import jobs as orders_jobs
 from memi.orders import live as orders_live
+from memi.orders import payment_handlers, payment_jobs, webhook_routes
 from memi.orders import personal_data as orders_data
 from memi.orders import routes as orders_routes
-from memi.orders.payments import NoPayments, Payments
+from memi.orders.outgoing import Outgoing
+from memi.orders.payments import NoPayments, Payments, payments_of
+from memi.orders.payments_http import HttpPayments
+from memi.orders.webhooks import Signatures
 from memi.platform import maintenance, stored_replies
 from memi.platform.adapters import Adapters
 from memi.platform.browser import BrowserCookies
 from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
 from memi.platform.events import EventBus
+from memi.platform.health import FeatureChecks
 from memi.platform.keyring import load_key_ring
 from memi.platform.limits import Limiter
 from memi.platform.mail import Mailer
@@ -117,6 +122,7 @@ ROUTERS: list[Router] = [
     privacy_routes.router,
     reservations_routes.router,
     orders_routes.router,
+    webhook_routes.router,
     admin_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
@@ -129,6 +135,7 @@ HANDLERS: list[ModuleType] = [
     chat_handlers,
     search_handlers,
     orders_handlers,
+    payment_handlers,
     reservations_handlers,
     notifications_handlers,
     privacy_handlers,
@@ -148,6 +155,7 @@ JOBS: list[ModuleType] = [
     chat_jobs,
     reservations_jobs,
     orders_jobs,
+    payment_jobs,
     notifications_fanout,
     privacy_erasure,
     privacy_exports,
@@ -186,6 +194,7 @@ MODELS: list[str] = [
     "chat.models",
     "reservations.models",
     "orders.models",
+    "orders.payment_models",
     "notifications.models",
     "privacy.models",
 ]
@@ -241,6 +250,7 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         await broker.close()
         await adapters.get(Limiter).aclose()
         await adapters.get(Providers).aclose()
+        await payments_of(adapters).aclose()
         await database.close()
 
 
@@ -248,6 +258,17 @@ def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url is None:
         return FolderMailer(mail_folder(settings), settings.mail_from)
     return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+
+
+def _payments(settings: Settings) -> Payments:
+    if settings.payments_url is None or settings.payments_token is None:
+        return NoPayments()
+    return HttpPayments(
+        settings.payments_url,
+        settings.payments_token.get_secret_value(),
+        settings.payments_timeout,
+        https_only=settings.is_production,
+    )
 
 
 def _choose_adapters(runtime: Runtime) -> PasswordHasher:
@@ -268,7 +289,10 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Mailer, _mailer(settings))  # pyright: ignore[reportAbstractUsage]
     store = LocalStore(settings.data_dir / "media", runtime.key_ring, settings.base_url, settings.media_base_url)
     adapters.set(ObjectStore, store)  # pyright: ignore[reportAbstractUsage]
-    adapters.set(Payments, NoPayments())  # pyright: ignore[reportAbstractUsage]
+    adapters.set(Payments, _payments(settings))  # pyright: ignore[reportAbstractUsage]
+    adapters.set(Outgoing, Outgoing(runtime))
+    adapters.set(Signatures, Signatures([item.get_secret_value() for item in settings.payments_webhook_secrets]))
+    adapters.set(FeatureChecks, FeatureChecks({"payments": adapters.get(Outgoing).check}))
     catalog = Catalog(runtime.database.hot, runtime.broker)
     adapters.set(Catalog, catalog)
     adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors))

@@ -47,6 +47,8 @@ LIMITED: dict[tuple[str, str], Limit] = {
 WITHOUT: set[tuple[str, str]] = {
     # Ends one's own session, by a token of 256 bits.
     ("POST", "/auth/logout"),
+    # Does nothing without a signature, and redeliveries after an outage come in bursts.
+    ("POST", "/webhooks/payments"),
     # Takes a file that an upload which was counted has announced, once, of the announced size.
     ("PUT", "/media/incoming/{token}"),
     # Signed by the payments service; whatever is not, is refused before it is read on.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from memi.orders.payments import NoPayments, Payments
+from memi.orders.payments import Answer, Call, NoPayments, Payments, Unavailable
 from memi.platform.runtime import Runtime
 from support.deals import Deal, Deals
 from support.people import People, Person
@@ -135,6 +135,12 @@ class PaymentsElsewhere:
     """Orders are paid through a service; what it is told and tells is not this feature's."""
 
     configured = True
+
+    async def ask(self, call: Call, request_id: UUID) -> Answer:
+        raise Unavailable("unreachable", "it is not part of this test")
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import os
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Literal
 
 import asyncpg
@@ -11,6 +12,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import HeaderParameter
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from memi.platform import metrics
 from memi.platform.dependencies import App
@@ -26,9 +28,26 @@ _TIMEOUT = 2.0
 
 
 class Dependency(msgspec.Struct):
-    status: Literal["up", "down", "off"]
+    status: Literal["up", "degraded", "down", "off"]
     latency_ms: float | None
     detail: str | None = None
+
+
+class FeatureChecks:
+    """What features depend on, by name; wiring says which. Asked often, so each is cheap and asks nobody outside."""
+
+    def __init__(self, checks: Mapping[str, Callable[[], Awaitable[Dependency]]]) -> None:
+        self._checks = checks
+
+    async def run(self) -> dict[str, Dependency]:
+        return {name: await self._one(check) for name, check in self._checks.items()}
+
+    async def _one(self, check: Callable[[], Awaitable[Dependency]]) -> Dependency:
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                return await check()
+        except (OSError, TimeoutError, DBAPIError, PoolTimeoutError) as error:
+            return Dependency("down", None, type(error).__name__)
 
 
 class Health(msgspec.Struct):
@@ -71,9 +90,10 @@ async def health(app: App) -> Response[Health]:
         "broker": Dependency("up" if app.broker.connected else "down", None),
         "cache": await _cache(app),
         "mail": await _mail(app),
+        **await app.adapters.get(FeatureChecks).run(),
     }
     up = dependencies["database"].status == "up"
-    whole = all(item.status != "down" for item in dependencies.values())
+    whole = all(item.status in ("up", "off") for item in dependencies.values())
     status = "down" if not up else "up" if whole else "degraded"
     return Response(Health(status, VERSION, dependencies), status_code=200 if up else 503)
 
@@ -115,6 +135,7 @@ async def _refresh(runtime: Runtime) -> None:
     metrics.POOL_LIMIT.labels("hot").set(limit)
     metrics.POOL_USED.labels("sessions").set(runtime.database.engine.pool.checkedout())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
     metrics.POOL_LIMIT.labels("sessions").set(runtime.settings.database_pool)
+    await runtime.adapters.get(FeatureChecks).run()  # some set gauges of their own
     try:
         async with runtime.unit_of_work() as session:
             depths = await queue_depths(session)

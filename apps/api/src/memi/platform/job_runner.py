@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from memi.platform import job_queue, metrics
 from memi.platform.events import Envelope, Subscription
-from memi.platform.jobs import Job, RecurringJob
+from memi.platform.jobs import Job, Postponed, RecurringJob
 from memi.platform.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,11 @@ class JobRunner:
         try:
             with structlog.contextvars.bound_contextvars(job=name, job_id=queued.id, attempt=attempt):
                 await self._execute(name, queued)
+        except Postponed as error:
+            metrics.JOBS.labels(name, "postponed").inc()
+            async with self.runtime.unit_of_work() as session:
+                await job_queue.forget_attempts(session, queued.id)
+            raise RetryRequested(error.delay, str(error)) from error
         except Exception as error:
             # Whatever a handler raises is its failure to tell, not the loop's to die of: logged, retried, buried.
             metrics.JOBS.labels(name, "failed").inc()

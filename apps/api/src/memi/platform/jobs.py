@@ -16,6 +16,17 @@ from memi.platform.unit_of_work import poke_after_commit
 P = TypeVar("P", bound=msgspec.Struct)
 
 
+class Postponed(Exception):
+    """Raised by a job that cannot be done now through no fault of its own: it runs again later, its attempts all left.
+
+    A job that raises this says itself when enough is enough.
+    """
+
+    def __init__(self, delay: timedelta, because: str) -> None:
+        super().__init__(because)
+        self.delay = delay
+
+
 @dataclass(frozen=True)
 class Job(Generic[P]):
     """Opens its own units of work; raises to be tried again later."""

@@ -10,7 +10,7 @@ REQUESTS = Histogram(
     ("method", "route", "status"),
     buckets=LATENCY_BUCKETS,
 )
-JOBS = Counter("memi_jobs_total", "Job runs by outcome (done, failed, dead).", ("job", "outcome"))
+JOBS = Counter("memi_jobs_total", "Job runs by outcome (done, postponed, failed, dead).", ("job", "outcome"))
 QUEUE_DEPTH = Gauge("memi_queue_depth", "Jobs due or running.", ("job",), multiprocess_mode="mostrecent")
 OUTBOX_LAG = Gauge(
     "memi_outbox_lag_seconds", "Age of the oldest due job of a durable event.", multiprocess_mode="mostrecent"
@@ -21,6 +21,15 @@ POOL_LIMIT = Gauge("memi_pool_limit", "Database connections allowed.", ("pool",)
 RATE_LIMITED = Counter("memi_rate_limited_total", "Calls refused by a limit.", ("limit",))
 PASSWORD_HASHES = Counter("memi_password_hashes_total", "Passwords hashed or verified.")
 PASSWORD_QUEUE = Gauge("memi_password_queue", "Passwords being or waiting to be hashed.", multiprocess_mode="livesum")
+PAYMENT_CALLS = Counter("memi_payment_calls_total", "Calls of the payments service.", ("purpose", "outcome"))
+PAYMENT_WEBHOOKS = Counter("memi_payment_webhooks_total", "Genuine events of the payments service.", ("outcome",))
+PAYMENT_BREAKER = Gauge(
+    "memi_payment_breaker",
+    "1 for the state that the circuit breaker before the payments service is in.",
+    ("state",),
+    multiprocess_mode="mostrecent",
+)
+PAYMENT_BREAKER_OPENED = Counter("memi_payment_breaker_opened_total", "How often that circuit breaker opened.")
 
 
 def render(multiprocess_dir: str | None) -> bytes:
