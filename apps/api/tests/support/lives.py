@@ -39,7 +39,8 @@ class Life:
     """Their item that nobody ever talked about."""
     draft: str
     liked: str
-    """An item of the seller's."""
+    """An item of the seller's, which they have ordered, too."""
+    order: str = ""
     chats: list[str] = field(default_factory=list)
     pictures: dict[str, str] = field(default_factory=dict)
 
@@ -56,7 +57,7 @@ async def live(people: People, sql: Sql, run_jobs: RunJobs) -> Life:
     changes = {"name": WORDS["name"], "bio": WORDS["bio"], "phone": WORDS["phone"], "city": "BAKU"}
     await _done(person.patch("/users/me", {**changes, "avatar": pictures["avatar"]}))
     address = {"recipient": WORDS["recipient"], "line1": WORDS["address"], "city": "BAKU", "label": "Home"}
-    await _done(person.post("/users/me/addresses", address))
+    home = await _done(person.post("/users/me/addresses", address))
     stranger = await people.new("Stranger")
     await _done(person.put(f"/users/me/blocks/{stranger.id}"))
     await _done((await people.new("Hater")).put(f"/users/me/blocks/{person.id}"))
@@ -78,6 +79,8 @@ async def live(people: People, sql: Sql, run_jobs: RunJobs) -> Life:
     await _done(person.post(f"/reservations/{deal['id']}/accept"))
     await _done(person.post(f"/reservations/{deal['id']}/complete"))
     await _done(person.post(f"/listings/{liked}/reservations", {"message": "Until Friday, please"}))
+    sent = {"listing_id": liked, "delivery": "SHIPPING", "address_id": home["id"]}
+    life.order = (await _done(person.post("/orders", sent)))["id"]
     await _factors(sql, UUID(person.id))
     await run_jobs()
     return life

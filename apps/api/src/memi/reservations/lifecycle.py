@@ -115,6 +115,10 @@ def as_markdown() -> str:
         "An ACCEPTED reservation has the listing's one hold, so that there is never more than one of a listing; other",
         "requests wait, also those made while it is RESERVED, and may be accepted if the first falls through.",
         "",
+        "While an order made of an ACCEPTED reservation is open (`order_id`, docs/orders.md), the order has the hold",
+        "and its time counts: the reservation makes no move of its own and does not lapse. `illegal_transition` then",
+        "names the `order_id`.",
+        "",
     ]
     return "\n".join(lines)
 

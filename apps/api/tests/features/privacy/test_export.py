@@ -110,6 +110,12 @@ class TestContent:
         told = (await life.person.get("/notifications?limit=100")).json()["items"]
         assert {item["id"] for item in files["notifications.json"]} == {item["id"] for item in told}
 
+    async def test_orders_with_where_they_go(self, life: Life, files: dict[str, Any]) -> None:
+        assert [(item["id"], item["you_are"], item["with"]) for item in files["orders.json"]] == [
+            (life.order, "buyer", "Murad")
+        ]
+        assert files["orders.json"][0]["address"]["line1"] == WORDS["address"]
+
     async def test_every_message_of_every_chat_in_order(self, life: Life, files: dict[str, Any]) -> None:
         assert {item["id"] for item in files["chats.json"]} == set(life.chats)
         assert {item["with"] for item in files["chats.json"]} == {"Leyla", "Murad"}
