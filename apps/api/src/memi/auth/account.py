@@ -63,7 +63,8 @@ async def request_change(runtime: Runtime, session: AsyncSession, caller: Princi
     new_email = data.email.lower()
     if new_email == user.email:
         raise ValidationFailed.of("/email", "unchanged", "Is the account's address already.")
-    await request_mail(session, MailKind.CHANGE_EMAIL, user.id, new_email=new_email)
+    # A link that is still to be minted dies with those that were, when a new password throws out who asked for it.
+    await request_mail(session, MailKind.CHANGE_EMAIL, user.id, epoch=user.epoch, new_email=new_email)
     await request_mail(session, MailKind.EMAIL_CHANGE_REQUESTED, user.id, old_email=user.email, new_email=new_email)
 
 

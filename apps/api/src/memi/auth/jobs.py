@@ -35,6 +35,8 @@ class AccountMail(msgspec.Struct, frozen=True):
     email: str | None = None
     values: dict[str, str] = {}
     tries: int = 0
+    epoch: int | None = None
+    """The account's when this was asked for, where it must not be sent once whoever asked was signed out."""
 
 
 @job(AccountMail)
@@ -95,6 +97,8 @@ def _has_reason(payload: AccountMail, user: User) -> bool:
     if user.erased_at is not None:
         return False
     if (user.deleted_at is not None) != (LETTERS[payload.kind].purpose is Purpose.RESTORE_ACCOUNT):
+        return False
+    if payload.epoch is not None and payload.epoch != user.epoch:
         return False
     return payload.kind is not MailKind.VERIFY_EMAIL or user.email_verified_at is None
 

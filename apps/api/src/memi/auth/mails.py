@@ -14,16 +14,19 @@ from memi.platform import clock
 from memi.platform.jobs import enqueue
 
 
-async def request_mail(session: AsyncSession, kind: MailKind, user_id: UUID, **values: str) -> None:
+async def request_mail(
+    session: AsyncSession, kind: MailKind, user_id: UUID, *, epoch: int | None = None, **values: str
+) -> None:
     """Have `kind` sent to the account with this transaction; `values` are those its `Letter` needs.
 
-    A verification that waits to be sent is not queued again.
+    A verification that waits to be sent is not queued again. With the account's `epoch` nothing is sent once it rose.
     """
     missing = set(LETTERS[kind].needs) - set(values)
     if missing:
         raise TypeError(f"{kind} needs {', '.join(sorted(missing))}")
     key = f"{kind}:{user_id}" if kind is MailKind.VERIFY_EMAIL else None
-    await enqueue(session, send_account_mail, AccountMail(kind, clock.now(), user_id, None, values), key=key)
+    mail = AccountMail(kind, clock.now(), user_id, None, values, epoch=epoch)
+    await enqueue(session, send_account_mail, mail, key=key)
 
 
 async def request_reset(session: AsyncSession, email: str) -> None:

@@ -101,6 +101,20 @@ async def test_of_two_who_want_one_address_one_gets_it(
     assert sorted([await address(sql, person) == target for person in wanting]) == [False, True]
 
 
+async def test_a_change_that_was_asked_for_but_not_mailed_yet_ends_with_a_new_password(
+    people: People, run_jobs: RunJobs, settings: Settings, sql: Sql
+) -> None:
+    person = await people.new()
+    target = f"new.{person.email}"
+    assert (await person.post(CHANGE, to(target))).status_code == 202
+    new = {"current_password": PASSWORD, "password": "an entirely new passphrase"}
+    assert (await person.post("/auth/password/change", new)).status_code == 204
+    await run_jobs()
+    assert Mailbox(settings, target).mails() == []
+    assert await sql.value("SELECT count(*) FROM mail_tokens WHERE email = $1", target) == 0
+    assert len(Mailbox(settings, person.email).mails("dəyişdirilmək üzrədir")) == 1
+
+
 async def test_needs_the_password(people: People, run_jobs: RunJobs, settings: Settings, sql: Sql) -> None:
     person = await people.new()
     target = f"new.{person.email}"
