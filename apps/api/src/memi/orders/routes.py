@@ -1,8 +1,12 @@
 """HTTP: buy an item, and what follows."""
 
+from typing import Annotated, Any, cast
+from zlib import crc32
+
+import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import JSONBody
+from litestar.params import HeaderParameter, JSONBody
 
 from memi.chat.errors import ChatBlocked
 from memi.orders import service
@@ -21,18 +25,20 @@ from memi.orders.schemas import CancelRequest, OrderQuery, OrderRead, OrderReque
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
-from memi.platform.etags import tagged
+from memi.platform.etags import is_unchanged, tagged
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.users.errors import NotVerified
 
+_IfNoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match")]
 _OWN = {"own": Provide(own_order)}
 _REFUSALS = (NotAuthenticated, NotFound, IllegalTransition, StaleVersion)
 
 
 async def _reply(session: Session, order: Order, caller: Caller, status_code: int = 200) -> Response[OrderRead]:
+    """With an ETag that also changes with what is not the order's own: somebody's picture, a deleted account."""
     shown = (await render(session, [order], caller.user_id))[0]
-    return tagged(shown, order.version, status_code=status_code)
+    return tagged(shown, order.version, crc32(msgspec.json.encode(shown)), status_code=status_code)
 
 
 @post(
@@ -72,9 +78,14 @@ async def list_orders(
 
 
 @get("/orders/{order_id:uuid}", dependencies=_OWN, responses=problems(NotAuthenticated, NotFound))
-async def read_order(own: NamedDependency[OwnOrder], caller: Caller, session: Session) -> Response[OrderRead]:
+async def read_order(
+    own: NamedDependency[OwnOrder], caller: Caller, session: Session, if_none_match: _IfNoneMatch = None
+) -> Response[OrderRead]:
     """An order one has a part in. The address is the buyer's, and the seller's to see while they may have to ship."""
-    return await _reply(session, await service.get(session, own), caller)
+    reply = await _reply(session, await service.get(session, own), caller)
+    if is_unchanged(if_none_match, reply.headers["ETag"]):
+        return Response(cast(Any, b""), status_code=304, headers={"ETag": reply.headers["ETag"]})
+    return reply
 
 
 @post(

@@ -50,7 +50,7 @@ class TestEveryMove:
         tag = (await person.get(f"/orders/{purchase.id}")).headers["etag"]
         reply = await person.post(f"/orders/{purchase.id}/{move}", headers={"If-Match": tag})
         assert reply.status_code == 200
-        assert reply.headers["etag"] == f'"{int(tag.strip(chr(34))) + 1}"'
+        assert (tag[:3], reply.headers["etag"][:3]) == ('"1-', '"2-')
         assert reply.json()["status"] == {"cancel": "CANCELLED", "complete": "COMPLETED"}[move]
         assert reply.json()["expires_at"] is None
         await orders.whole()

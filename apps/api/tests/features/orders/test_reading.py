@@ -17,8 +17,20 @@ async def test_only_its_two_people_see_it(orders: Orders, people: People, client
     for person in (purchase.buyer, purchase.seller):
         reply = await person.get(path)
         assert (reply.status_code, reply.json()) == (200, purchase.made)
-        assert reply.headers["etag"] == '"1"'
+        assert reply.headers["etag"].startswith('"1-')
         assert reply.headers["cache-control"] == "private, no-store"
+
+
+async def test_is_not_sent_again_while_nothing_of_it_changed(orders: Orders) -> None:
+    purchase = await orders.new()
+    path = f"/orders/{purchase.id}"
+    tag = (await purchase.buyer.get(path)).headers["etag"]
+    again = await purchase.buyer.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert (await purchase.seller.delete("/users/me")).status_code == 204
+    after = await purchase.buyer.get(path, headers={"If-None-Match": tag})
+    assert (after.status_code, after.json()["seller"]["name"]) == (200, "Deleted user")
+    assert after.headers["etag"] != tag
 
 
 async def test_lists_are_ones_own(orders: Orders, people: People, client: httpx.AsyncClient) -> None:

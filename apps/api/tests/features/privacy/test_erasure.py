@@ -86,7 +86,9 @@ class TestNothingIsLeft:
     ) -> None:
         _, places, _ = before
         assert {word for word, found in places.items() if not found} == set(), "the search finds what is there"
-        assert {"listing_cards.page", "notifications.data", "orders.address", "users.name"} <= set().union(*places.values())
+        assert {"listing_cards.page", "notifications.data", "orders.address", "users.name"} <= set().union(
+            *places.values()
+        )
         left = {word: found for word in places if (found := await places_of(sql, word))}
         assert left == {}
 
