@@ -7,7 +7,6 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
-from litestar.config.cors import CORSConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin
@@ -63,20 +62,6 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
             async with runtime.adapters.get(Hub).running():
                 yield
 
-    cors = CORSConfig(
-        allow_origins=list(settings.web_origins),
-        allow_credentials=True,
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-CSRF-Token", "X-Request-ID"],
-        expose_headers=[
-            "ETag",
-            "Location",
-            "X-Request-ID",
-            "Retry-After",
-            "RateLimit",
-            "RateLimit-Policy",
-            "Idempotent-Replayed",
-        ],
-    )
     app = Litestar(
         route_handlers=_route_handlers(),
         lifespan=[lifespan],
@@ -84,7 +69,6 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
         exception_handlers={Replayed: replay, Exception: handle_exception},
         before_request=admit,
         request_max_body_size=settings.max_body_bytes,
-        cors_config=cors if settings.web_origins else None,
         openapi_config=None,
         plugins=[_Pydantic()],
         logging_config=None,

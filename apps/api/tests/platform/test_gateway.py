@@ -195,13 +195,40 @@ class TestHeaders:
         asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
         ours = await probe.options("/notes", headers={"Origin": "https://memi.az", **asked})
         assert ours.headers["access-control-allow-origin"] == "https://memi.az"
+        assert ours.status_code == 204
+        assert "POST" in ours.headers["access-control-allow-methods"]
+        assert "Content-Type" in ours.headers["access-control-allow-headers"]
         other = await probe.options("/notes", headers={"Origin": "https://evil.example", **asked})
         assert "access-control-allow-origin" not in other.headers
 
-    async def test_a_failed_commit_is_readable_to_the_browser(self, probe: httpx.AsyncClient) -> None:
-        reply = await probe.post("/doomed", json={"text": "cors"}, headers={"Origin": "https://memi.az"})
-        assert reply.status_code == 500
+    @pytest.mark.parametrize("stranger", ["https://memi.az.evil.example", "https://memixaz", "http://memi.az", "null"])
+    async def test_a_page_of_another_origin_may_read_nothing(self, probe: httpx.AsyncClient, stranger: str) -> None:
+        reply = await probe.get("/small", headers={"Origin": stranger})
+        assert reply.status_code == 200
+        assert not [name for name in reply.headers if name.startswith("access-control-")]
+
+    @pytest.mark.parametrize("origin", [None, "https://memi.az", "https://evil.example"])
+    async def test_caches_keep_replies_to_origins_and_what_else_they_vary_by_apart(
+        self, probe: httpx.AsyncClient, origin: str | None
+    ) -> None:
+        reply = await probe.get("/cached", headers={} if origin is None else {"Origin": origin})
+        varies = {part.strip() for line in reply.headers.get_list("vary") for part in line.split(",")}
+        assert varies == {"Accept-Language", "Origin"}
+
+    @pytest.mark.parametrize(("path", "status"), [("/doomed", 500), ("/slow", 503)])
+    async def test_what_fails_outside_of_the_routes_is_readable_to_the_browser(
+        self, probe: httpx.AsyncClient, path: str, status: int
+    ) -> None:
+        reply = await probe.post(path, json={"text": "cors"}, headers={"Origin": "https://memi.az"})
+        assert reply.status_code == status
         assert reply.headers["access-control-allow-origin"] == "https://memi.az"
+
+    async def test_a_browser_is_signed_in_or_out_by_nothing_that_was_not_committed(
+        self, probe: httpx.AsyncClient, sql: Sql
+    ) -> None:
+        reply = await probe.post("/doomed", json={"text": "cookie"})
+        assert (reply.status_code, await notes(sql, "cookie")) == (500, 0)
+        assert "set-cookie" not in reply.headers
 
 
 class TestCompression:

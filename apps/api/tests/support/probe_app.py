@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 from litestar import Litestar, Response, get, post
-from litestar.config.cors import CORSConfig
 from litestar.params import JSONBody
 from pydantic import ConfigDict
 from sqlalchemy import text
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from memi.app import _Pydantic
 from memi.platform.dependencies import (
     DEPENDENCIES,
+    AnyRequest,
     App,
     Caller,
     Session,
@@ -22,6 +22,7 @@ from memi.platform.dependencies import (
 )
 from memi.platform.gateway import Gateway
 from memi.platform.problems import handle_exception
+from memi.platform.request_state import state_of
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
 from memi.platform.validation import RequestModel
@@ -65,7 +66,9 @@ async def page() -> Response[str]:
 
 @get("/cached")
 async def cached() -> Response[dict[str, str]]:
-    return Response({"text": "memi"}, headers={"ETag": '"1"', "Cache-Control": "public, max-age=60"})
+    return Response(
+        {"text": "memi"}, headers={"ETag": '"1"', "Cache-Control": "public, max-age=60", "Vary": "Accept-Language"}
+    )
 
 
 @get("/unchanged")
@@ -96,8 +99,9 @@ async def write_and_refuse(data: JSONBody[Note], session: Session) -> Response[d
 
 
 @post("/doomed")
-async def fail_at_commit(data: JSONBody[Note], session: Session) -> dict[str, str]:
+async def fail_at_commit(data: JSONBody[Note], session: Session, request: AnyRequest) -> dict[str, str]:
     """Its deferred constraint is checked by COMMIT, when the handler has long said yes."""
+    state_of(request.scope).headers.append((b"set-cookie", b"sign-in=that never was"))
     await keep(session, data.text)
     await session.execute(text("INSERT INTO probe_children (parent) VALUES ('nobody')"))
     return {"text": data.text}
@@ -195,13 +199,12 @@ def build(runtime: Runtime, settings: Settings, board: Switchboard) -> Gateway:
         exception_handlers={Exception: handle_exception},
         before_request=refuse_what_is_not_declared,
         request_max_body_size=settings.max_body_bytes,
-        cors_config=CORSConfig(allow_origins=["https://memi.az"], allow_credentials=True),
         plugins=[_Pydantic()],
         openapi_config=None,
         logging_config=None,
     )
     app.state.runtime = runtime
-    return Gateway(app, settings)
+    return Gateway(app, settings.model_copy(update={"web_origins": ("https://memi.az",)}))
 
 
 def client_of(gateway: Gateway) -> httpx.AsyncClient:

@@ -1,4 +1,4 @@
-"""The one ASGI middleware: request id, bounds, retries of conflicts, security headers, compression, metrics, log."""
+"""The one ASGI middleware: request id, bounds, retries of conflicts, browsers' headers, compression, metrics, log."""
 
 import asyncio
 import itertools
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from memi.platform import metrics
 from memi.platform.compression import compress
+from memi.platform.cors import Cors, answer_preflight, is_preflight
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
 from memi.platform.request_state import KeepsReply, RequestState, set_state
@@ -58,6 +59,7 @@ class Gateway:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._fixed = security_headers(settings)
+        self.cors = Cors(settings.web_origins) if settings.web_origins else None
         self.request_seconds = settings.request_seconds
         self.time_limits = TimeLimits(min(0.5, settings.request_seconds / 4))
         self._log = settings.access_log
@@ -112,13 +114,15 @@ class _Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._accepts = b""
+        self._accepts = self._origin = b""
         request_id = ""
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 request_id = value.decode("latin-1")
             elif name == b"accept-encoding":
                 self._accepts = value
+            elif name == b"origin":
+                self._origin = value
         if not _SAFE_ID(request_id):
             request_id = gateway.new_request_id()
         self._state = RequestState(request_id)
@@ -174,7 +178,10 @@ class _Exchange:
         try:
             with self._gateway.time_limits.of(self._gateway.request_seconds) as self._limit:
                 self._state.time_limit = self._limit
-                await self._gateway.forward(scope, receive, self._reply)
+                if self._gateway.cors is not None and is_preflight(scope, self._origin):
+                    await answer_preflight(self._reply)
+                else:
+                    await self._gateway.forward(scope, receive, self._reply)
         except TimeoutError:
             await self._fail(RequestTimedOut())
         except Exception as exception:
@@ -211,7 +218,7 @@ class _Exchange:
             try:
                 await self._commit(self._state.unit)
             except Exception as exception:
-                await self._take_back(message, exception)
+                await self._take_back(exception)
                 return
         await self._pass(message)
 
@@ -228,16 +235,15 @@ class _Exchange:
             if await running.keep(unit.session, start["status"], list(start["headers"]), body):
                 await self._commit(unit)
         except Exception as exception:
-            await self._take_back(start, exception)
+            await self._take_back(exception)
             return
         for part in (start, *parts):
             await self._pass(part)
 
-    async def _take_back(self, start: Any, exception: Exception) -> None:
+    async def _take_back(self, exception: Exception) -> None:
         """The reply said it was done; it is not, so the caller hears what happened instead."""
         self._failed = True
-        kept = [item for item in start["headers"] if item[0].startswith((b"access-control-", b"vary"))]
-        await self._pass_problem(to_app_error(exception, self._state), kept)
+        await self._pass_problem(to_app_error(exception, self._state))
 
     async def _commit(self, unit: OpenUnit) -> None:
         """Commit undisturbed by the request's time limit: a commit cut off in the middle has an unknown end."""
@@ -274,6 +280,8 @@ class _Exchange:
         present = {name for name, _ in headers}
         headers.append((b"x-request-id", self._state.request_id.encode()))
         headers.extend(self._gateway.fixed_headers)
+        if self._gateway.cors is not None:
+            headers.extend(self._gateway.cors.headers_for(self._origin))
         headers.extend(self._state.headers)
         headers.extend(item for item in _DEFAULTS if item[0] not in present)
         if not message.get("more_body") and b"content-encoding" not in present:
@@ -287,9 +295,11 @@ class _Exchange:
             raise error
         await self._pass_problem(error)
 
-    async def _pass_problem(self, error: AppError, kept: Headers | None = None) -> None:
+    async def _pass_problem(self, error: AppError) -> None:
+        # Nothing was done, so a browser keeps the sign-in that it has.
+        self._state.headers = [item for item in self._state.headers if item[0] != b"set-cookie"]
         body = msgspec.json.encode(document(error, instance=self._scope["path"], request_id=self._state.request_id))
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()), *(kept or ())]
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
         headers.extend((name.lower().encode(), value.encode()) for name, value in error.headers.items())
         await self._pass({"type": "http.response.start", "status": error.status, "headers": headers})
         await self._pass({"type": "http.response.body", "body": body, "more_body": False})
