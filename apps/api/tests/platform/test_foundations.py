@@ -55,6 +55,44 @@ class TestSettings:
         environment.setenv("MEMI_WEB_ORIGINS", "https://memi.az, http://localhost:3000,")
         assert load_settings().web_origins == ("https://memi.az", "http://localhost:3000")
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("MEMI_PUBLIC_URL", "api.memi.az"),
+            ("MEMI_PUBLIC_URL", "https://me:hunter2@api.memi.az"),
+            ("MEMI_WEB_URL", "ftp://memi.az"),
+            ("MEMI_WEB_URL", "https://memi.az/#"),
+            ("MEMI_WEB_ORIGINS", "*"),
+            ("MEMI_WEB_ORIGINS", "https://*.memi.az"),
+            ("MEMI_WEB_ORIGINS", "https://memi.az/app"),
+            ("MEMI_WEB_ORIGINS", "memi.az"),
+            ("MEMI_TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("MEMI_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+            ("MEMI_TRUSTED_PROXIES", "0.0.0.0/0"),
+            ("MEMI_TRUSTED_PROXIES", "::/0"),
+        ],
+    )
+    def test_addresses_that_could_not_work_or_would_let_everybody_in_are_refused_in_one_line(
+        self, environment: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        environment.setenv(name, value)
+        with pytest.raises(ConfigurationError) as refused:
+            load_settings()
+        (line,) = str(refused.value).splitlines()
+        assert line.startswith(f"{name}: ")
+        assert "hunter2" not in line
+
+    def test_an_origin_is_written_as_browsers_do(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("MEMI_WEB_ORIGINS", "https://Memi.az/,capacitor://localhost")
+        assert load_settings().web_origins == ("https://memi.az", "capacitor://localhost")
+
+    @pytest.mark.parametrize("name", ["MEMI_PUBLIC_URL", "MEMI_WEB_URL"])
+    def test_production_is_reached_over_tls_only(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        for other, value in {**PRODUCTION, name: "http://memi.az"}.items():
+            environment.setenv(other, value)
+        with pytest.raises(ConfigurationError, match=name):
+            load_settings()
+
     def test_production_starts_when_everything_is_said(self, environment: pytest.MonkeyPatch) -> None:
         for name, value in PRODUCTION.items():
             environment.setenv(name, value)

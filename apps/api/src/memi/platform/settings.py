@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from memi.platform.mail_settings import SmtpServer, parse_sender
+from memi.platform.web_settings import is_private_to_transport, parse_base, parse_network, parse_origin
 
 VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
 
@@ -133,12 +134,29 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(20, ge=1, le=1000)
     realtime_poll_seconds: float = Field(1.0, ge=0.1, le=60)
 
-    @field_validator("web_origins", "trusted_proxies", "oauth_redirects", "payments_webhook_secrets", mode="before")
+    @field_validator("web_origins", "oauth_redirects", "payments_webhook_secrets", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(parse_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("web_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(parse_origin(origin) for origin in value)
+
+    @field_validator("public_url", "web_url")
+    @classmethod
+    def _base(cls, value: str | None) -> str | None:
+        return parse_base(value) if value else None
 
     @field_validator("smtp_url")
     @classmethod
@@ -207,6 +225,9 @@ class Settings(BaseSettings):
             missing.append("MEMI_KEY_RING or MEMI_KEY_RING_FILE")
         if missing:
             raise ValueError(f"production needs {', '.join(missing)}")
+        for name in ("public_url", "web_url"):
+            if not is_private_to_transport(str(required[name])):
+                raise ValueError(f"production needs MEMI_{name.upper()} to be an https address")
         for name in ("require_verified_email", "require_staff_mfa", "rate_limits"):
             if not getattr(self, name):
                 raise ValueError(f"production needs MEMI_{name.upper()}=true")
