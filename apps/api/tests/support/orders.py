@@ -137,7 +137,7 @@ class PaymentsElsewhere:
     configured = True
 
     async def ask(self, call: Call, request_id: UUID) -> Answer:
-        raise Unavailable("unreachable", "it is not part of this test")
+        raise Unavailable("unreachable", "it is not part of this test", wait_seconds=3600)
 
     async def aclose(self) -> None:
         """There is nothing to close."""

@@ -67,7 +67,7 @@ class Outgoing:
         if isinstance(found, Unavailable):
             if tired:
                 raise found
-            delay = min(_LONGEST_DELAY, 2.0 ** min(number, 6)) * random.uniform(0.5, 1)  # noqa: S311
+            delay = min(_LONGEST_DELAY, 2.0 ** min(number, 6)) * random.uniform(0.75, 1.25)  # noqa: S311
             raise Postponed(timedelta(seconds=max(delay, found.wait_seconds or 0)), str(found)) from found
         if isinstance(found, Refused):
             raise found

@@ -15,7 +15,7 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job as QueuedJob
-from pgqueuer.domain.types import QueueExecutionMode
+from pgqueuer.domain.types import QueueEntrypoint, QueueExecutionMode
 from sqlalchemy.exc import DBAPIError
 
 from memi.platform import job_queue, metrics
@@ -26,7 +26,17 @@ from memi.platform.runtime import Runtime
 log = structlog.get_logger(__name__)
 _MAX_BACKOFF = 600.0
 _TICK_SECONDS = 1.0
+_SOON = timedelta(seconds=1.1)
 _RECURRING_TICK = "platform.recurring"
+
+
+class _DueQueries(Queries):
+    """For draining: what is not due within moments does not count as waiting."""
+
+    async def queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
+        eta = await self.next_deferred_eta(entrypoints)
+        soon = eta is not None and eta <= _SOON
+        return int(soon) or await self.eligible_queued_work(entrypoints)
 
 
 class JobRunner:
@@ -72,13 +82,14 @@ class JobRunner:
             await asyncio.gather(ticker, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Run what is due until the queue is empty, then return."""
+        """Run what is due now or within a second, and what that causes, then return."""
         await self._serve(QueueExecutionMode.drain)
 
     async def _serve(self, mode: QueueExecutionMode = QueueExecutionMode.continuous) -> None:
         settings = self.runtime.settings
         async with asyncpg.create_pool(self.runtime.database.url, min_size=2, max_size=4, timeout=5) as pool:
-            manager = QueueManager(Queries(AsyncpgPoolDriver(pool)))
+            queries = _DueQueries if mode is QueueExecutionMode.drain else Queries
+            manager = QueueManager(queries(AsyncpgPoolDriver(pool)))
             for name in (*self._durable, *self._jobs, *self._recurring):
                 manager.entrypoint(name)(self._entrypoint(name))
             self._manager = manager
