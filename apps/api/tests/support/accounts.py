@@ -28,7 +28,6 @@ async def accounts(number: int, client: httpx.AsyncClient, tokens: AccessTokens,
     """New accounts with a session each; `tokens` must be those of the processes that are called."""
     ids = [new_id() for _ in range(number)]
     await sql.execute(_USERS, ids, "Leyla")
-    await sql.execute("INSERT INTO seller_stats (user_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING", ids)
     made = [Person(client, str(user_id), f"{user_id}@example.com", "", uuid4().hex) for user_id in ids]
     await sign_in(made, tokens, sql)
     return made

@@ -30,12 +30,14 @@ from memi.platform.dependencies import (
     Caller,
     Session,
     checked_principal,
+    provide_session,
     query_of,
     runtime_of,
 )
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
+from memi.platform.request_state import state_of
 from memi.users.errors import NotVerified
 
 _MINE = {"chat": Provide(participant_chat)}
@@ -104,6 +106,8 @@ async def send_message(chat_id: FromPath[UUID], data: JSONBody[MessageCreate], r
     """Send a message. Sending the same `client_id` again gives the message that is stored."""
     # The hottest write: taking the request itself spares the set-up of injected dependencies.
     caller = await checked_principal(request)
+    if state_of(request.scope).idempotency is not None:
+        return await service.send_in_unit(provide_session(request), caller.user_id, chat_id, data.body, data.client_id)
     return await service.send(runtime_of(request), caller.user_id, chat_id, data.body, data.client_id)
 
 

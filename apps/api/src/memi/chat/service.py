@@ -89,14 +89,7 @@ async def start(session: AsyncSession, listing_id: UUID, buyer_id: UUID, data: F
         if listing.status not in BROWSABLE:
             raise ListingUnavailable
         chat_id = (await open_chat(session, listing, buyer_id)).id
-    verified_only = adapters_of(session).get(Settings).require_verified_email
-    row = await queries.send(
-        session, chat_id, buyer_id, data.body, client_id=data.client_id, verified_only=verified_only
-    )
-    _refuse(row)
-    if row.fresh:
-        publish(session, MessageSent(row.id, chat_id, buyer_id))
-        poke_after_commit(session, TOPIC, str(chat_id))
+    row = await _say(session, chat_id, buyer_id, data.body, data.client_id)
     chat = await queries.by_id(session, chat_id)
     assert chat is not None
     return ChatStarted(ChatRead(**_seen(ParticipantChat(chat, buyer_id))), to_read(row))
@@ -128,6 +121,13 @@ async def send(runtime: Runtime, sender_id: UUID, chat_id: UUID, body: str, clie
         if jobs:
             runtime.broker.publish(JOBS_TOPIC, "")
     return MessageRead(*found[2:])
+
+
+async def send_in_unit(
+    session: AsyncSession, sender_id: UUID, chat_id: UUID, body: str, client_id: str | None
+) -> MessageRead:
+    """As `send`, but committed with the unit of work: what is stored under an Idempotency-Key goes with its effect."""
+    return to_read(await _say(session, chat_id, sender_id, body, client_id))
 
 
 async def inbox(
@@ -194,6 +194,17 @@ def to_read(row: Any) -> MessageRead:
         client_id=row.client_id,
         created_at=row.created_at,
     )
+
+
+async def _say(session: AsyncSession, chat_id: UUID, sender_id: UUID, body: str, client_id: str | None) -> Any:
+    """Send as part of this unit of work and tell of what is new; the stored row."""
+    verified_only = adapters_of(session).get(Settings).require_verified_email
+    row = await queries.send(session, chat_id, sender_id, body, client_id=client_id, verified_only=verified_only)
+    _refuse(row)
+    if row.fresh:
+        publish(session, MessageSent(row.id, chat_id, sender_id))
+        poke_after_commit(session, TOPIC, str(chat_id))
+    return row
 
 
 def _refuse(row: Any) -> None:
