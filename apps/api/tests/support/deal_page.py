@@ -51,9 +51,10 @@ Isolation is READ COMMITTED. Whatever moves a deal locks in one order, and leave
 5. the **order**
 6. the **chat** that the line is written into
 
-Several listings are taken in the order of their ids. `tests/features/deals/test_lock_order.py` records the locks of
-every move and fails when one comes out of turn. What PostgreSQL gives up all the same, for a deadlock or a conflict,
-the gateway runs again, at most three times.
+What a move ends besides, like the other requests of an item that is sold, is written at the end of the transaction
+under the listing's lock. Several listings are taken in the order of their ids. A test records the locks of every move
+and fails when one comes out of turn (`tests/features/deals/test_lock_order.py`). What PostgreSQL gives up all the same,
+for a deadlock or a conflict, the gateway runs again, at most three times.
 
 A time that is over counts from that moment on, by the database's clock, read after the locks were got: a move that
 waited past the end of a hold is refused, whether or not the clock's job has come by.

@@ -49,6 +49,7 @@ async def request(session: AsyncSession, listing_id: UUID, buyer_id: UUID, messa
     if await users.blocked_between(session, buyer_id, seen.seller_id):
         raise ChatBlocked
     listing = await listings.lock(session, listing_id)
+    await listings.held_for(session, listing)
     await _end_lapsed_of(session, listing, buyer_id)
     if listing.status not in BROWSABLE:
         raise ListingUnavailable(listing.status)
@@ -123,6 +124,7 @@ async def expire(session: AsyncSession, reservation_id: UUID) -> bool:
     if found is None:
         return False
     listing = await listings.lock(session, found[0])
+    await listings.held_for(session, listing)
     reservation, is_over = await queries.lock(session, reservation_id)
     if not is_over or reservation.status not in (Status.REQUESTED, Status.ACCEPTED):
         return False
@@ -167,10 +169,10 @@ async def part(session: AsyncSession, blocker_id: UUID, blocked_id: UUID) -> Non
 
 async def close_of_user(session: AsyncSession, user_id: UUID, what: queries.Fate) -> None:
     """A blocked or deleted person's reservations end on both sides, and with them the holds they had."""
-    locked = {
-        listing_id: await listings.lock(session, listing_id)
-        for listing_id in await queries.open_listings_of(session, user_id)
-    }
+    locked: dict[UUID, Listing] = {}
+    for listing_id in await queries.open_listings_of(session, user_id):
+        locked[listing_id] = await listings.lock(session, listing_id)
+        await listings.held_for(session, locked[listing_id])
     held = await queries.accepted_of(session, user_id)
     await tell_ended(session, await queries.end_of_user(session, user_id, what))
     for listing_id, reservation_id in held:
@@ -263,9 +265,10 @@ async def render(session: AsyncSession, reservations: Sequence[Reservation]) -> 
 async def _begin(
     session: AsyncSession, own: OwnReservation, move: Move, expected: int | None
 ) -> tuple[Listing, Reservation, Status]:
-    """Lock the listing, then the reservation, and see what the move leads to."""
+    """Lock the listing, its hold, then the reservation, and see what the move leads to."""
     check_side(move, own.side)
     listing = await listings.lock(session, own.listing_id)
+    await listings.held_for(session, listing)
     reservation, is_over = await queries.lock(session, own.reservation_id)
     if expected is not None and expected != reservation.version:
         raise StaleVersion
