@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +32,8 @@ async def add(session: AsyncSession, user_id: UUID, object_key: str) -> UUID | N
     statement = (
         insert(DataExport)
         .values(id=new_id(), user_id=user_id, object_key=object_key)
-        .on_conflict_do_nothing(index_elements=[DataExport.user_id], index_where=DataExport.status == "PENDING")
+        # Written out: once the statement is planned without its parameters, one of them names no index.
+        .on_conflict_do_nothing(index_elements=[DataExport.user_id], index_where=text("status = 'PENDING'"))
         .returning(DataExport.id)
     )
     return await session.scalar(statement)

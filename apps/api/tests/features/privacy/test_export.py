@@ -202,6 +202,12 @@ class TestAsking:
         assert await sql.value(jobs) == 1
         await run_jobs()
 
+    async def test_one_connection_serves_many(self, people: People, run_jobs: RunJobs) -> None:
+        """After five runs PostgreSQL may plan a statement without its parameters, which must still find its index."""
+        replies = [await (await people.new()).get(EXPORT) for _ in range(12)]
+        assert [reply.status_code for reply in replies] == [202] * 12
+        await run_jobs()
+
     async def test_beginning_one_is_limited_and_asking_how_far_it_is_is_not(
         self, people: People, runtime: Runtime, sql: Sql
     ) -> None:
