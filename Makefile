@@ -25,7 +25,7 @@ ifdef T
 	@$(BIN)/pytest $(T)
 else
 	@$(BIN)/pytest -n 2 --dist loadfile $(addprefix apps/api/tests/,platform features contract)
-	@$(BIN)/pytest $(addprefix apps/api/tests/,faults journeys)
+	@$(BIN)/pytest $(addprefix apps/api/tests/,faults journeys) examples
 endif
 
 check: $(STAMP) ## Format, lint, types, layers, and whether docs/openapi.json is up to date
