@@ -2,14 +2,25 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from unicodedata import category
 from uuid import UUID
 
 import msgspec
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from memi.platform.validation import RequestModel
 
-Name = Annotated[str, Field(min_length=1, max_length=80)]
+
+def _one_visible_line(value: str) -> str:
+    """A name that others see in the middle of a sentence: no line of its own, and not nothing."""
+    if len(value.splitlines()) > 1 or "\t" in value:
+        raise ValueError("bad_format: Must be a single line.")
+    if all(category(character)[0] in "CMZ" for character in value):
+        raise ValueError("bad_format: Must have characters that can be seen.")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_visible_line)]
 CityCode = Annotated[str, Field(min_length=1, max_length=40)]
 Locale = Literal["az", "en", "ru"]
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]

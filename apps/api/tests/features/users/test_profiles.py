@@ -7,7 +7,7 @@ import pytest
 
 from memi.platform.runtime import Runtime
 from memi.users import service as users
-from support.people import People
+from support.people import PASSWORD, People
 from support.sql import Sql
 
 
@@ -76,6 +76,22 @@ class TestUpdateMe:
             "message": "This field cannot be empty.",
         }
         assert (await person.get("/users/me")).json() == person.profile
+
+    @pytest.mark.parametrize("name", ["Aysel\nModerator", "Aysel\r\nModerator", "Ay\tsel", "\u200b\u200b", "a\u2028b"])
+    async def test_a_name_is_one_line_that_can_be_seen(self, people: People, name: str) -> None:
+        person = await people.new()
+        reply = await person.patch("/users/me", {"name": name})
+        assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/name")
+        assert reply.json()["errors"][0]["code"] == "bad_format"
+        assert (await person.get("/users/me")).json()["name"] == "Aysel"
+        made = {"email": f"x{person.email}", "password": PASSWORD, "name": name}
+        assert (await person.client.post("/api/v1/auth/register", json=made)).status_code == 422
+
+    @pytest.mark.parametrize("name", ["Л", "Əli Ömər-oğlu", "🌸", "Shop 24/7"])
+    async def test_any_name_that_can_be_seen_will_do(self, people: People, name: str) -> None:
+        person = await people.new()
+        reply = await person.patch("/users/me", {"name": name})
+        assert (reply.status_code, reply.json()["name"]) == (200, name)
 
     async def test_an_unknown_city(self, people: People) -> None:
         person = await people.new()
