@@ -15,8 +15,8 @@ from memi.auth.queries import CsrfCheck
 from memi.auth.replies import Outcome, forget_cookies, refreshed, signed_in
 from memi.auth.schemas import BrowserRefreshed, CsrfToken, Login, RefreshRequest, Registration, TokenReply, Transport
 from memi.platform.browser import BrowserCookies, CsrfFailed, read_cookies
-from memi.platform.dependencies import ENROLMENT, AnyRequest, App, Caller, Session, runtime_of
-from memi.platform.errors import NotAuthenticated, ValidationFailed
+from memi.platform.dependencies import AnyRequest, App, Session, checked_principal, runtime_of
+from memi.platform.errors import InvalidToken, NotAuthenticated, ValidationFailed
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.ready_reply import header_of
@@ -78,10 +78,16 @@ async def logout(request: AnyRequest, session: Session, data: JSONBody[RefreshRe
         forget_cookies(request)
 
 
-@get("/auth/csrf", opt={ENROLMENT: True}, responses=problems(NotAuthenticated))
-async def read_csrf_token(caller: Caller, app: App) -> CsrfToken:
-    """The token that unsafe calls of this session carry in `X-CSRF-Token` when they are signed in by cookie."""
-    return CsrfToken(app.adapters.get(BrowserCookies).csrf_token(caller.session_id))
+@get("/auth/csrf", guards=[limited(Limit.REFRESH)], responses=problems(NotAuthenticated, InvalidToken))
+async def read_csrf_token(request: AnyRequest, app: App, session: Session) -> CsrfToken:
+    """The token that unsafe calls of this session carry in `X-CSRF-Token` when they are signed in by cookie.
+
+    The refresh cookie will do: a page that comes back after the access token ran out needs this token to refresh.
+    """
+    session_id = await sessions.kept_session(session, device_of(request))
+    if session_id is None:
+        session_id = (await checked_principal(request)).session_id
+    return CsrfToken(app.adapters.get(BrowserCookies).csrf_token(session_id))
 
 
 @get(

@@ -44,10 +44,9 @@ async def open_session(
     In a browser it takes the place of the sign-in that was there.
     """
     now = await queries.database_now(session)
-    if transport == "cookie" and device.kept_token is not None:
-        before = await queries.session_of_token(session, device.kept_token)
-        if before is not None:
-            await end_sessions(session, before.user_id, before.id, "signed_in_anew")
+    before = await _kept(session, device) if transport == "cookie" else None
+    if before is not None:
+        await end_sessions(session, before.user_id, before.id, "signed_in_anew")
     opened = AuthSession(
         id=new_id(),
         user_id=user.id,
@@ -64,6 +63,16 @@ async def open_session(
         publish(session, SessionsEnded(user.id, ended))
     await tell_of_new_device(session, user.id, opened.id, device)
     return await _issue(session, policy, opened, user, now)
+
+
+async def kept_session(session: AsyncSession, device: Device) -> UUID | None:
+    """The session that a browser keeps, unless it was revoked."""
+    kept = await _kept(session, device)
+    return None if kept is None or kept.revoked_at is not None else kept.id
+
+
+async def _kept(session: AsyncSession, device: Device) -> AuthSession | None:
+    return None if device.kept_token is None else await queries.session_of_token(session, device.kept_token)
 
 
 async def refresh(

@@ -117,6 +117,23 @@ class TestUnsafeCalls:
         reply = await leyla.request("GET", "/auth/csrf", csrf=None)
         assert reply.json() == {"csrf_token": leyla.csrf}
 
+    async def test_a_page_that_comes_back_without_access_token_asks_for_it_and_refreshes(self, leyla: Browser) -> None:
+        del leyla.client.cookies["memi_access"]
+        reply = await leyla.request("GET", "/auth/csrf", csrf=None)
+        assert (reply.status_code, reply.json()) == (200, {"csrf_token": leyla.csrf})
+        again = await leyla.request("POST", "/auth/refresh", csrf=reply.json()["csrf_token"])
+        assert again.status_code == 200
+        assert (await leyla.request("GET", "/users/me")).status_code == 200
+
+    async def test_nobody_is_given_the_token_of_a_session_that_is_over(self, leyla: Browser) -> None:
+        kept = leyla.client.cookies["memi_refresh"]
+        assert (await leyla.request("POST", "/auth/logout")).status_code == 204
+        leyla.client.cookies.clear()
+        for cookies in ({}, {"memi_refresh": kept}, {"memi_refresh": "made-up"}):
+            leyla.client.cookies.update(cookies)
+            reply = await leyla.request("GET", "/auth/csrf", csrf=None)
+            assert (reply.status_code, reply.json()["code"]) == (401, "not_authenticated")
+
     async def test_by_header_need_none(self, people: People) -> None:
         person = await people.new()
         assert (await person.patch("/users/me", {"name": "Nigar"})).status_code == 200

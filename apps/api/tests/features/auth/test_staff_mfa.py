@@ -34,7 +34,6 @@ OPEN = {
     ("POST", "/api/v1/auth/mfa/totp/enrol"),
     ("POST", "/api/v1/auth/mfa/totp/confirm"),
     ("POST", "/api/v1/auth/step-up"),
-    ("GET", "/api/v1/auth/csrf"),
     ("GET", "/api/v1/auth/sessions"),
     ("DELETE", "/api/v1/auth/sessions/{session_id}"),
     ("POST", "/api/v1/auth/logout-all"),
