@@ -90,6 +90,9 @@ from memi.privacy import personal_data as privacy_data
 from memi.privacy import routes as privacy_routes
 from memi.realtime import routes as realtime_routes
 from memi.realtime.hub import Hub
+from memi.reports import personal_data as reports_data
+from memi.reports import routes as reports_routes
+from memi.reports import staff_routes as reports_staff_routes
 from memi.reservations import handlers as reservations_handlers
 from memi.reservations import jobs as reservations_jobs
 from memi.reservations import live as reservations_live
@@ -123,6 +126,8 @@ ROUTERS: list[Router] = [
     reservations_routes.router,
     orders_routes.router,
     webhook_routes.router,
+    reports_routes.router,
+    reports_staff_routes.router,
     admin_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
@@ -166,6 +171,7 @@ PERSONAL_DATA: list[PersonalData] = [
     privacy_data.PERSONAL_DATA,
     search_data.PERSONAL_DATA,
     notifications_data.PERSONAL_DATA,
+    reports_data.PERSONAL_DATA,
     orders_data.PERSONAL_DATA,
     reservations_data.PERSONAL_DATA,
     chat_data.PERSONAL_DATA,
@@ -195,6 +201,7 @@ MODELS: list[str] = [
     "reservations.models",
     "orders.models",
     "orders.payment_models",
+    "reports.models",
     "notifications.models",
     "privacy.models",
 ]

@@ -39,6 +39,7 @@ LIMITED: dict[tuple[str, str], Limit] = {
     ("POST", "/listings/{listing_id}/chat"): Limit.CHAT_CREATE,
     ("POST", "/chats/{chat_id}/messages"): Limit.CHAT_SEND,
     ("POST", "/listings/{listing_id}/reservations"): Limit.RESERVATION,
+    ("POST", "/reports"): Limit.REPORT,
     ("POST", "/uploads"): Limit.UPLOAD,
     ("GET", "/listings"): Limit.SEARCH,
 }

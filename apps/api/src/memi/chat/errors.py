@@ -16,7 +16,11 @@ class ChatBlocked(AppError):
 
 
 class ChatClosed(AppError):
-    code, status, title = "chat_closed", 409, "The other person's account is no longer active."
+    code, status, title = (
+        "chat_closed",
+        409,
+        "A moderator closed this chat, or the other person's account is no longer active.",
+    )
 
 
 class TooManySubscriptions(AppError):

@@ -38,6 +38,8 @@ class Chat(Base):
     seller_blocked_at: Mapped[OptionalTimestamp]
     seller_replied_at: Mapped[OptionalTimestamp]
     """When the seller first wrote; kept by a trigger."""
+    closed_at: Mapped[OptionalTimestamp]
+    """When a moderator closed it: nobody can send any more."""
     created_at: Mapped[CreatedAt]
 
 

@@ -73,7 +73,7 @@ class MessageRead(msgspec.Struct, frozen=True):
 
 
 class ChatRead(msgspec.Struct):
-    """A chat as one of its two people sees it. `unread_count`: messages after `read_seq`."""
+    """A chat as one of its two people sees it. `unread_count`: messages after `read_seq`; `closed`: by a moderator."""
 
     id: UUID
     listing_id: UUID
@@ -86,6 +86,7 @@ class ChatRead(msgspec.Struct):
     archived: bool
     blocked_by_me: bool
     blocked_by_other: bool
+    closed: bool
     last_message_at: datetime
     created_at: datetime
 

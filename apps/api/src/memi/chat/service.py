@@ -231,6 +231,7 @@ def _seen(mine: ParticipantChat) -> dict[str, Any]:
         "archived": archives[me],
         "blocked_by_me": blocks[me],
         "blocked_by_other": blocks[other],
+        "closed": chat.closed_at is not None,
         "last_message_at": chat.last_message_at,
         "created_at": chat.created_at,
     }

@@ -14,6 +14,9 @@ from memi.notifications import fanout, service
 from memi.orders.events import OrderChanged
 from memi.platform.events import durable
 from memi.platform.ids import new_id
+from memi.reports import telling
+from memi.reports.events import AppealDecided, ReportsResolved
+from memi.reports.models import Report
 from memi.reservations.events import ReservationChanged
 from memi.users import service as users
 from memi.users.events import UserBlocked, UserUnblocked
@@ -151,6 +154,44 @@ async def tell_blocked(event: UserBlocked, session: AsyncSession) -> None:
 @durable(UserUnblocked)
 async def tell_unblocked(event: UserUnblocked, session: AsyncSession) -> None:
     await service.notify(session, event.user_id, "MODERATION", "account.unblocked", {}, f"unblocked:{new_id()}")
+
+
+@durable(ReportsResolved)
+async def tell_of_decision(event: ReportsResolved, session: AsyncSession) -> None:
+    """The affected person reads why, and until when they may appeal; reporters hear whether something was done."""
+    decided = await telling.of_decision(session, event.decision_id)
+    if decided.action != "DISMISS":
+        data = {
+            **_reported(decided.report),
+            "action": decided.action,
+            "statement": decided.statement,
+            "appeal_until": decided.appeal_until,
+        }
+        await _tell_of_moderation(session, decided.subject_id, "moderation.decided", data, event.decision_id)
+    for report in decided.reports:
+        data = {**_reported(report), "outcome": decided.outcome}
+        await _tell_of_moderation(session, report.reporter_id, "report.resolved", data, report.id)
+
+
+@durable(AppealDecided)
+async def tell_of_appeal(event: AppealDecided, session: AsyncSession) -> None:
+    """Both hear of it: whoever appealed with the reasons, reporters what has become of their report."""
+    decided, status, statement = await telling.of_appeal(session, event.appeal_id)
+    data = {**_reported(decided.report), "action": decided.action, "status": status, "statement": statement}
+    await _tell_of_moderation(session, decided.subject_id, "appeal.decided", data, event.appeal_id)
+    for report in decided.reports:
+        data = {**_reported(report), "outcome": decided.outcome}
+        await _tell_of_moderation(session, report.reporter_id, "report.appeal_decided", data, report.id)
+
+
+def _reported(report: Report) -> dict[str, Any]:
+    return {"report_id": report.id, "target_type": report.target_type, "target_id": report.target_id}
+
+
+async def _tell_of_moderation(
+    session: AsyncSession, user_id: UUID, event: str, data: dict[str, Any], about: UUID
+) -> None:
+    await service.notify(session, user_id, "MODERATION", event, msgspec.to_builtins(data), f"{event}:{about}")
 
 
 async def _about(session: AsyncSession, listing_id: UUID) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Limit(StrEnum):
     CHAT_CREATE = "chat_create"
     RESERVATION = "reservation"
     ORDER = "order"
+    REPORT = "report"
     UPLOAD = "upload"
     SEARCH = "search"
     SUGGEST = "suggest"
@@ -100,6 +101,7 @@ POLICIES: dict[Limit, Policy] = {
     Limit.CHAT_CREATE: _policy(Limit.CHAT_CREATE, account=(60, HOUR), address=(600, HOUR)),
     Limit.RESERVATION: _policy(Limit.RESERVATION, account=(30, HOUR), address=(300, HOUR)),
     Limit.ORDER: _policy(Limit.ORDER, account=(30, HOUR), address=(300, HOUR)),
+    Limit.REPORT: _policy(Limit.REPORT, account=(30, HOUR), address=(300, HOUR)),
     Limit.UPLOAD: _policy(Limit.UPLOAD, account=(160, 10 * MINUTE), address=(1600, 10 * MINUTE)),
     Limit.SEARCH: _policy(Limit.SEARCH, account=(120, MINUTE), address=(600, MINUTE)),
     Limit.SUGGEST: _policy(Limit.SUGGEST, account=(300, MINUTE), address=(1500, MINUTE)),

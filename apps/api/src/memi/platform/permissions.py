@@ -12,6 +12,7 @@ class Role(StrEnum):
 
 class Permission(StrEnum):
     LISTINGS_MODERATE = "listings:moderate"
+    REPORTS_HANDLE = "reports:handle"
     USERS_READ = "users:read"
     USERS_BLOCK = "users:block"
     USERS_DELETE = "users:delete"
@@ -24,7 +25,13 @@ class Permission(StrEnum):
 
 
 _MODERATOR = frozenset(
-    {Permission.LISTINGS_MODERATE, Permission.USERS_READ, Permission.USERS_BLOCK, Permission.AUDIT_READ}
+    {
+        Permission.LISTINGS_MODERATE,
+        Permission.REPORTS_HANDLE,
+        Permission.USERS_READ,
+        Permission.USERS_BLOCK,
+        Permission.AUDIT_READ,
+    }
 )
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: frozenset(),

@@ -1,0 +1,99 @@
+"""Appeals: the affected person's one answer to a decision, decided by somebody else."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from memi.audit import service as audit
+from memi.platform.cursors import CursorSigner, Page
+from memi.platform.errors import NotFound
+from memi.platform.events import publish
+from memi.platform.principal import Principal
+from memi.reports import deeds, queries, views
+from memi.reports.errors import (
+    AlreadyAppealed,
+    AppealIsDecided,
+    AppealTooLate,
+    NotImpartial,
+    NotYoursToAppeal,
+    SameModerator,
+)
+from memi.reports.events import AppealDecided
+from memi.reports.schemas import AppealDecision, AppealQuery, AppealRead, AppealRequest, DecidedAppeal, OwnAppeal
+
+WITHIN = timedelta(days=30)
+
+
+async def appeal(session: AsyncSession, user_id: UUID, report_id: UUID, data: AppealRequest) -> OwnAppeal:
+    """Ask for a decision about oneself to be looked at again.
+
+    Raises `NotFound`, `NotYoursToAppeal` for the reporter, `AlreadyAppealed`, `AppealTooLate`.
+    """
+    seen = await queries.seen(session, report_id)
+    if seen is None:
+        raise NotFound
+    if user_id == seen.report.reporter_id:
+        raise NotYoursToAppeal
+    # Whom a report is about does not learn of it before something is done.
+    if user_id != seen.report.subject_id or seen.decision is None or seen.decision.action == "DISMISS":
+        raise NotFound
+    if seen.appeal_status is not None:
+        raise AlreadyAppealed
+    if await queries.is_older(session, seen.decision.id, WITHIN):
+        raise AppealTooLate
+    made = await queries.add_appeal(session, seen.decision.id, data.text)
+    if made is None:
+        raise AlreadyAppealed
+    return OwnAppeal(made.id, report_id, "OPEN", made.created_at)
+
+
+async def queue(session: AsyncSession, cursors: CursorSigner, asked: AppealQuery) -> Page[AppealRead]:
+    """Oldest first; raises `InvalidCursor`."""
+    scope = f"admin.appeals:{asked.status}"
+    after: Any = cursors.decode(scope, asked.cursor, (UUID,))[0] if asked.cursor else None
+    found = await queries.appeals(session, asked.status, after, asked.limit + 1)
+    items = [views.appeal(*row) for row in found[: asked.limit]]
+    return Page(items, cursors.encode(scope, items[-1].id) if len(found) > asked.limit else None)
+
+
+async def decide(session: AsyncSession, caller: Principal, appeal_id: UUID, data: AppealDecision) -> DecidedAppeal:
+    """Uphold the decision, or overturn it and undo what it did.
+
+    Raises `NotFound`, `SameModerator`, `NotImpartial`, `AppealIsDecided`, `PermissionDenied`, `StepUpRequired`.
+    """
+    row = await queries.lock_appeal(session, appeal_id)
+    if row is None:
+        raise NotFound
+    decision = await queries.decision(session, row.decision_id)
+    assert decision is not None
+    reports = await queries.reports_of(session, decision.id)
+    if caller.user_id == decision.decided_by:
+        raise SameModerator
+    if caller.user_id == decision.subject_id or caller.user_id in {item.reporter_id for item in reports}:
+        raise NotImpartial
+    if row.status != "OPEN":
+        raise AppealIsDecided
+    restored = False
+    if data.decision == "OVERTURN":
+        deeds.require_right(caller, decision.action)
+        restored = await deeds.undo(session, caller, decision, reports[0])
+    row.status = "OVERTURNED" if data.decision == "OVERTURN" else "UPHELD"
+    row.statement, row.decided_by = data.statement, caller.user_id
+    row.decided_at = await queries.database_now(session)
+    await session.flush()
+    facts = {"status": row.status, "decision_id": decision.id, "restored": restored}
+    await audit.record(
+        session,
+        caller,
+        "appeal.decide",
+        "APPEAL",
+        appeal_id,
+        reason=data.statement,
+        before={"status": "OPEN"},
+        after=facts,
+    )
+    publish(session, AppealDecided(appeal_id))
+    return DecidedAppeal(**msgspec.structs.asdict(views.appeal(row, decision, reports[0])), restored=restored)

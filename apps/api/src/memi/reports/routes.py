@@ -1,0 +1,54 @@
+"""HTTP: report something, see what came of it, appeal."""
+
+from uuid import UUID
+
+from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from memi.platform.cursors import Page
+from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
+from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.limits import Limit, limited
+from memi.platform.problems import problems
+from memi.reports import appeals, service
+from memi.reports.errors import AlreadyAppealed, AppealTooLate, NotYoursToAppeal, OwnThing, ReportExists
+from memi.reports.schemas import AppealRequest, OwnAppeal, PageQuery, ReportRead, ReportRequest
+
+
+@post(
+    "/reports",
+    guards=[limited(Limit.REPORT)],
+    responses=problems(NotAuthenticated, NotFound, OwnThing, ReportExists, ValidationFailed),
+)
+async def report_something(caller: Caller, session: Session, data: JSONBody[ReportRequest]) -> ReportRead:
+    """Tell moderators of a listing, a person, a chat of yours or a message in one. How it looks now is kept."""
+    return await service.report(session, caller.user_id, data)
+
+
+@get(
+    "/reports",
+    dependencies={"asked": query_of(PageQuery)},
+    opt={QUERY_MODEL: PageQuery},
+    responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
+)
+async def list_own_reports(
+    caller: Caller, app: App, session: Session, asked: NamedDependency[PageQuery]
+) -> Page[ReportRead]:
+    """What you reported, newest first, and whether something was done."""
+    return await service.own(session, app.cursors, caller.user_id, asked)
+
+
+@post(
+    "/reports/{report_id:uuid}/appeal",
+    guards=[limited(Limit.REPORT)],
+    responses=problems(NotAuthenticated, NotFound, NotYoursToAppeal, AlreadyAppealed, AppealTooLate, ValidationFailed),
+)
+async def appeal(
+    report_id: FromPath[UUID], caller: Caller, session: Session, data: JSONBody[AppealRequest]
+) -> OwnAppeal:
+    """Have another moderator look at a decision about you: once, within 30 days."""
+    return await appeals.appeal(session, caller.user_id, report_id, data)
+
+
+router = Router("", route_handlers=[report_something, list_own_reports, appeal], tags=["reports"])
