@@ -160,8 +160,10 @@ def _is_lost_database(exception: BaseException) -> bool:
         | asyncpg.TooManyConnectionsError
         | asyncio.TimeoutError,
     ) or (
-        isinstance(exception, asyncpg.InterfaceError) and "clos" in str(exception)
-    )  # "connection is closed", "pool is closing"
+        (isinstance(exception, asyncpg.InterfaceError) and "clos" in str(exception))  # connection, or pool
+        # The server's last words have come to an idle connection, its end not yet.
+        or (isinstance(exception, asyncpg.InternalClientError) and "another operation" in str(exception))
+    )
 
 
 def _is_statement_timeout(exception: BaseException) -> bool:
