@@ -56,6 +56,26 @@ class TestConfiguration:
         assert refused.returncode == 2
         assert "MEMI_DATABASE_URL, MEMI_PUBLIC_URL, MEMI_WEB_URL" in refused.stderr
 
+    @pytest.mark.parametrize("command", ["serve", "worker", "up"])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("MEMI_KEY_RING", "{}"),
+            ("MEMI_KEY_RING_FILE", "/nowhere/keys.json"),
+            ("MEMI_SIGNING_KEYS", '{"a": "hunter2"}'),
+            ("MEMI_GOOGLE_CLIENT_ID", "memi"),
+            ("MEMI_OAUTH_REDIRECTS", "javascript:alert(1)"),
+        ],
+    )
+    def test_keys_and_providers_that_cannot_work_are_one_line(
+        self, tmp_path: Path, command: str, name: str, value: str
+    ) -> None:
+        refused = memi(command, env=environment(tmp_path, 1, **{name: value}), cwd=tmp_path)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("memi: ")
+        assert refused.stderr.count("\n") == 1
+        assert "hunter2" not in refused.stderr
+
     def test_an_unreachable_database_is_one_line(self, tmp_path: Path) -> None:
         url = f"postgresql://nobody:secret@127.0.0.1:{free_port()}/none"
         refused = memi("migrate", env=environment(tmp_path, 1, MEMI_DATABASE_URL=url), cwd=tmp_path)

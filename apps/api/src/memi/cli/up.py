@@ -16,13 +16,14 @@ from typing import Annotated
 import typer
 
 from memi import wiring
+from memi.cli.configuration import settings_to_run
 from memi.cli.database import DatabaseUrls, bring_up_to_date, configured_urls, embedded_server
 from memi.cli.errors import CommandFailed
 from memi.cli.serving import METRICS_DIR, bind, empty_metrics_dir
 from memi.cli.supervisor import StopRequested, Supervisor, stop_on_signal
 from memi.demo.logins import LOGINS, demo_password, ensure_logins
 from memi.platform.mail_folder import mail_folder
-from memi.platform.settings import Environment, Settings, load_settings
+from memi.platform.settings import Environment, Settings
 
 _READY_SECONDS = 60.0
 _QUIET = {"log_json": "false", "access_log": "none"}
@@ -32,7 +33,7 @@ def up(
     demo_data: Annotated[bool, typer.Option(help="Fill an empty local shop with demo listings.")] = True,
 ) -> None:
     """Run a whole memi: database, migrations, reference data, demo shop, API and worker. Ctrl-C stops it all."""
-    settings = load_settings()
+    settings = settings_to_run()
     try:
         with stop_on_signal(), _only_one(settings.data_dir), bind(settings.host, settings.port) as listener:
             _run(settings, listener, demo_data)
