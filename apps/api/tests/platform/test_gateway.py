@@ -186,6 +186,17 @@ class TestHeaders:
         assert head.headers["content-length"] == got.headers["content-length"]
         assert (await probe.head("/nothing-here")).status_code == 404
 
+    @pytest.mark.parametrize("has", ['"1"', 'W/"1"', '"0", "1"', "*"])
+    async def test_what_the_caller_has_already_is_not_sent_again(self, probe: httpx.AsyncClient, has: str) -> None:
+        for method in ("GET", "HEAD"):
+            reply = await probe.request(method, "/cached", headers={"If-None-Match": has})
+            assert (reply.status_code, reply.content) == (304, b"")
+            assert reply.headers["etag"] == '"1"'
+            assert reply.headers["cache-control"] == "public, max-age=60"
+            assert "content-length" not in reply.headers
+        assert (await probe.get("/cached", headers={"If-None-Match": '"2"'})).json() == {"text": "memi"}
+        assert (await probe.get("/small", headers={"If-None-Match": "*"})).status_code == 200
+
     async def test_options_lists_methods(self, probe: httpx.AsyncClient) -> None:
         reply = await probe.options("/small")
         assert reply.status_code == 204

@@ -18,6 +18,7 @@ from memi.platform import metrics
 from memi.platform.compression import compress
 from memi.platform.cors import Cors, answer_preflight, is_preflight
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
+from memi.platform.etags import is_unchanged
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
 from memi.platform.request_state import KeepsReply, RequestState, set_state
 from memi.platform.settings import Settings
@@ -114,13 +115,15 @@ class _Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._accepts = self._origin = b""
+        self._accepts = self._origin = self._has = b""
         request_id = ""
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 request_id = value.decode("latin-1")
             elif name == b"accept-encoding":
                 self._accepts = value
+            elif name == b"if-none-match":
+                self._has = value
             elif name == b"origin":
                 self._origin = value
         if not _SAFE_ID(request_id):
@@ -274,6 +277,8 @@ class _Exchange:
 
     def _open(self, message: Any) -> Message:
         """Complete the start of the reply, now that its first part is known."""
+        if self._has and not message.get("more_body"):
+            message = self._spare_what_it_has(message)
         start = self._start
         self._status = start["status"]
         headers: Headers = list(start["headers"])
@@ -288,6 +293,18 @@ class _Exchange:
             headers, message = compress(headers, message, self._accepts)
         self._start = {**start, "headers": headers}
         return message
+
+    def _spare_what_it_has(self, message: Any) -> Any:
+        """The body, or nothing and 304 for a read of what the caller has already."""
+        start = self._start
+        tag = next((value for name, value in start["headers"] if name.lower() == b"etag"), None)
+        if tag is None or start["status"] != 200 or not (self._head or self._scope["method"] == "GET"):
+            return message
+        if not is_unchanged(self._has.decode("latin-1"), tag.decode("latin-1")):
+            return message
+        kept = [item for item in start["headers"] if item[0].lower() not in (b"content-length", b"content-type")]
+        self._start = {**start, "status": 304, "headers": kept}
+        return {**message, "body": b""}
 
     async def _fail(self, error: AppError) -> None:
         if self._sent:
