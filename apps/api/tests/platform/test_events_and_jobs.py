@@ -124,6 +124,17 @@ class TestRetries:
         assert await queued(sql, WORK) == 0
         assert await sql.value("SELECT count(*) FROM job_attempts") == 0
 
+    async def test_what_is_put_off_keeps_its_attempts_however_often(self, probe: Runtime, sql: Sql, name: str) -> None:
+        probe_jobs.failures[name] = 2 * probe.settings.job_attempts
+        async with probe.unit_of_work() as session:
+            await enqueue(session, probe_jobs.put_off, Payload(name))
+        await JobRunner(probe, [probe_jobs]).drain()
+        assert probe_jobs.ran.count(name) == 1, "draining waits for nothing that is an hour away"
+        await drain(probe, sql)
+        assert probe_jobs.ran.count(name) == 2 * probe.settings.job_attempts + 1
+        assert await sql.value("SELECT count(*) FROM dead_jobs WHERE name LIKE '%put_off'") == 0
+        assert await sql.value("SELECT count(*) FROM job_attempts") == 0
+
     async def test_one_that_killed_every_worker_is_buried_without_another_try(
         self, probe: Runtime, sql: Sql, name: str
     ) -> None:

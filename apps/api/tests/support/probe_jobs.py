@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.events import durable, in_transaction, publish
-from memi.platform.jobs import job, recurring
+from memi.platform.jobs import Postponed, job, recurring
 from memi.platform.runtime import Runtime
 
 ran: list[str] = []
@@ -66,6 +66,15 @@ async def work(payload: Payload, runtime: Runtime) -> None:
     async with runtime.unit_of_work() as session:
         await write(session, f"job:{payload.name}")
     _fail_if_told(payload.name)
+
+
+@job(Payload)
+async def put_off(payload: Payload, runtime: Runtime) -> None:
+    """Not now, as often as `failures` says."""
+    ran.append(payload.name)
+    if failures.get(payload.name, 0) > 0:
+        failures[payload.name] -= 1
+        raise Postponed(timedelta(hours=1), "told to")
 
 
 @recurring(timedelta(seconds=30))
