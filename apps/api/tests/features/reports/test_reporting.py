@@ -62,9 +62,7 @@ class TestWhatCanBeSeen:
     async def test_a_line_that_nobody_wrote(self, cases: Cases) -> None:
         talk = await cases.talk()
         assert (await talk.buyer.post(f"/listings/{talk.listing_id}/reservations")).status_code == 201
-        line = await cases.sql.value(
-            "SELECT id FROM messages WHERE chat_id = $1 AND kind = 'SYSTEM'", UUID(talk.id)
-        )
+        line = await cases.sql.value("SELECT id FROM messages WHERE chat_id = $1 AND kind = 'SYSTEM'", UUID(talk.id))
         before = await cases.count()
         reply = await cases.report(talk.buyer, "MESSAGE", str(line))
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (422, "not_reportable")
