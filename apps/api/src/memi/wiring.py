@@ -52,7 +52,9 @@ from memi.media.store import ObjectStore
 from memi.notifications import fanout as notifications_fanout
 from memi.notifications import handlers as notifications_handlers
 from memi.notifications import live as notifications_live
+from memi.notifications import mail_jobs as notifications_mail_jobs
 from memi.notifications import personal_data as notifications_data
+from memi.notifications import preference_routes as notifications_preference_routes
 from memi.notifications import routes as notifications_routes
 from memi.orders import handlers as orders_handlers
 from memi.orders import jobs as orders_jobs
@@ -115,6 +117,7 @@ ROUTERS: list[Router] = [
     auth_mfa_routes.router,
     users_routes.router,
     notifications_routes.router,
+    notifications_preference_routes.router,
     catalog_routes.router,
     media_routes.router,
     listings_routes.router,
@@ -162,6 +165,7 @@ JOBS: list[ModuleType] = [
     orders_jobs,
     payment_jobs,
     notifications_fanout,
+    notifications_mail_jobs,
     privacy_erasure,
     privacy_exports,
 ]

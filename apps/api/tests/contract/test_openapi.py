@@ -36,6 +36,8 @@ PUBLIC_CHANGES = {
     ("POST", "/api/v1/auth/password/strength"),
     # Whoever has the link reads the account's mail; nobody can sign in to an account that is deleted.
     ("POST", "/api/v1/auth/account/restore"),
+    # The token of a mail is the permission to get no more of its kind.
+    ("POST", "/api/v1/notifications/unsubscribe/{token}"),
     # Signed by the payments service, which the raw body proves.
     ("POST", "/api/v1/webhooks/payments"),
     # Signed by the service itself: the token in the path is the permission.

@@ -46,9 +46,9 @@ async def verify(session: AsyncSession, token: str) -> VerifiedEmail:
 
 
 async def resend(session: AsyncSession, caller: Principal) -> None:
-    """Mail the link once more; raises `AlreadyVerified`."""
+    """Mail the link once more, also to an address that refused mail since; raises `AlreadyVerified`."""
     user = await users.get(session, caller.user_id)
-    if user.email_verified_at is not None:
+    if user.email_verified_at is not None and user.email_refused_at is None:
         raise AlreadyVerified
     await request_mail(session, MailKind.VERIFY_EMAIL, user.id)
 

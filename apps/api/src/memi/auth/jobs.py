@@ -100,7 +100,8 @@ def _has_reason(payload: AccountMail, user: User) -> bool:
         return False
     if payload.epoch is not None and payload.epoch != user.epoch:
         return False
-    return payload.kind is not MailKind.VERIFY_EMAIL or user.email_verified_at is None
+    proved = user.email_verified_at is not None and user.email_refused_at is None
+    return payload.kind is not MailKind.VERIFY_EMAIL or not proved
 
 
 @recurring(timedelta(hours=1))

@@ -1,11 +1,12 @@
-"""What is kept of people here: what they were told, and their name in what others were told of them."""
+"""What is kept of people here: what they were told and want to be, and their name in what others were told."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.chat.personal_data import partners
-from memi.notifications import personal_queries, queries
+from memi.notifications import personal_queries, preferences, queries
 from memi.notifications.service import to_read
 from memi.platform.personal_data import Batch, Kind, PersonalData
 
@@ -13,8 +14,12 @@ _PAGE = 500
 
 
 async def _notifications(session: AsyncSession, user_id: UUID, before: UUID | None) -> Batch:
-    rows = await queries.page(session, user_id, unread=False, before=before, limit=_PAGE)
+    rows = await queries.page(session, user_id, unread=False, before=before, limit=_PAGE, everything=True)
     return Batch([to_read(row) for row in rows], rows[-1].id if len(rows) == _PAGE else None)
+
+
+async def _preferences(session: AsyncSession, user_id: UUID, _after: Any) -> Batch:
+    return Batch([await preferences.read(session, user_id)])
 
 
 async def _erase(session: AsyncSession, user_id: UUID) -> None:
@@ -27,7 +32,17 @@ async def _erase(session: AsyncSession, user_id: UUID) -> None:
 
 PERSONAL_DATA = PersonalData(
     feature="notifications",
-    kinds=(Kind("notifications", "What you were told.", _notifications),),
+    kinds=(
+        Kind("notifications", "What you were told.", _notifications),
+        Kind("notification_preferences", "How you want to hear of things.", _preferences, single=True),
+    ),
     erase=_erase,
-    erased=frozenset({"notifications.user_id"}),
+    erased=frozenset(
+        {
+            "notifications.user_id",
+            "notification_mails.user_id",
+            "notification_preferences.user_id",
+            "notification_settings.user_id",
+        }
+    ),
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.notifications.models import Notification
+from memi.notifications.models import Notification, NotificationMail, NotificationPreference, NotificationSettings
 from memi.users.models import DELETED_NAME
 
 _FORGET_NAME = text(
@@ -24,8 +24,9 @@ _FORGET_NAME = text(
 
 
 async def erase(session: AsyncSession, user_id: UUID) -> None:
-    statement = delete(Notification).where(Notification.user_id == user_id)
-    await session.execute(statement.execution_options(synchronize_session=False))
+    for table in (NotificationMail, Notification, NotificationPreference, NotificationSettings):
+        statement = delete(table).where(table.user_id == user_id)
+        await session.execute(statement.execution_options(synchronize_session=False))
 
 
 async def forget_name(session: AsyncSession, chats: Sequence[tuple[UUID, UUID]]) -> None:

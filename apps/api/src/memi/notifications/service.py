@@ -1,20 +1,22 @@
 """Telling people what concerns them, and what they do with it."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.notifications import queries
+from memi.notifications import preferences, queries
 from memi.notifications.models import Notification
+from memi.notifications.preference_schemas import Type as Type
 from memi.notifications.schemas import NotificationRead, UnreadCount
 from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import NotFound
 from memi.platform.ids import new_id
-from memi.platform.unit_of_work import poke_after_commit
+from memi.platform.settings import Settings
+from memi.platform.unit_of_work import adapters_of, poke_after_commit
 
-Type = Literal["MESSAGE", "RESERVATION", "ORDER", "LISTING", "MODERATION", "GENERIC"]
 TOPIC = "notifications"
 COUNTED_TO = 100
 
@@ -32,17 +34,27 @@ async def notify(  # noqa: PLR0917  # who, what kind, what, with what: the order
 async def notify_many(
     session: AsyncSession, user_ids: Collection[UUID], type: Type, event: str, *, data: dict[str, Any], dedupe_key: str
 ) -> list[UUID]:
-    """Tell several people the same; returns those for whom it was new. Keep batches to a few hundred."""
+    """Tell several people the same, each as they prefer; returns those for whom it was new.
+
+    However many they are it is one statement. Keep batches to a few hundred.
+    """
     if not user_ids:
         return []
-    rows = [
-        {"id": new_id(), "user_id": user_id, "type": type, "event": event, "data": data, "dedupe_key": dedupe_key}
-        for user_id in sorted(set(user_ids))
-    ]
-    told = await queries.add(session, rows)
-    for user_id in told:
-        poke_after_commit(session, TOPIC, str(user_id))
-    return told
+    # Messages wait a while to be read; whoever writes without a process's adapters tells of none.
+    wait = adapters_of(session).get(Settings).message_mail_minutes * 60 if type == "MESSAGE" else 0.0
+    told = await queries.tell(
+        session,
+        {new_id(): user_id for user_id in sorted(set(user_ids))},
+        {"type": type, "event": event, "data": data, "dedupe_key": dedupe_key},
+        msgspec.structs.asdict(preferences.DEFAULTS[type]),
+        home_zone=preferences.HOME_ZONE,
+        digest_at=preferences.DIGEST_AT,
+        wait=wait,
+    )
+    for user_id, push in told:
+        if push:
+            poke_after_commit(session, TOPIC, str(user_id))
+    return [user_id for user_id, _ in told]
 
 
 def to_read(row: Notification) -> NotificationRead:

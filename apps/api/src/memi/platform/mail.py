@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, make_msgid
 from typing import Literal, Protocol
 
@@ -20,8 +20,23 @@ class MailNotSent(Exception):
     """The mail did not leave; says why without naming anybody, since it is logged. Trying again may help."""
 
 
+class MailTurnedAway(MailNotSent):
+    """The mail surely did not leave: there was no server, or it said "not now". Trying again sends nothing twice."""
+
+
 class MailRefused(MailNotSent):
     """The server will never take mail for this address; trying again is of no use."""
+
+
+class _Whole(UnstructuredHeader):
+    """A header that stays on its line: an address folded as text would come out encoded, and lead nowhere."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # BaseHeader has it; the stubs do not know that the registry mixes it in
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _Whole)  # pyright: ignore[reportArgumentType]  # as above
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,9 @@ def compose(mail: Mail, sender: Address, encoding: Encoding = "quoted-printable"
     """The message on the wire. A line end in a header is an error here, never a header of somebody's choice."""
     to = deliverable(mail.to)
     # Only who has an address beyond ASCII needs a server that speaks SMTPUTF8.
-    message = EmailMessage(SMTP.clone(cte_type="8bit" if encoding == "8bit" else "7bit", utf8=not to.isascii()))
+    message = EmailMessage(
+        SMTP.clone(cte_type="8bit" if encoding == "8bit" else "7bit", utf8=not to.isascii(), header_factory=_HEADERS)
+    )
     message["From"] = sender
     local, _, domain = to.rpartition("@")
     message["To"] = Address(username=local, domain=domain)

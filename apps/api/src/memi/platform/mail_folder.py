@@ -13,7 +13,7 @@ from email.policy import SMTP
 from pathlib import Path
 
 from memi.platform import clock
-from memi.platform.mail import Mail, MailCheck, MailNotSent, compose
+from memi.platform.mail import Mail, MailCheck, MailTurnedAway, compose
 from memi.platform.mail_settings import parse_sender
 from memi.platform.settings import Settings
 
@@ -38,7 +38,7 @@ class FolderMailer:
         try:
             await asyncio.to_thread(self._write, content)
         except OSError as error:
-            raise MailNotSent(f"the mail folder: {error.strerror}") from None
+            raise MailTurnedAway(f"the mail folder: {error.strerror}") from None
 
     async def check(self) -> MailCheck:
         return MailCheck(True, None, "folder")

@@ -7,13 +7,19 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
-from memi.platform.mail import Mail, MailCheck, MailNotSent, MailRefused, compose
+from memi.platform.mail import Mail, MailCheck, MailNotSent, MailRefused, MailTurnedAway, compose
 from memi.platform.mail_settings import SmtpServer, parse_sender
 
 _STEP_SECONDS = 15.0
 _MAIL_SECONDS = 60.0
 _CHECK_SECONDS = 3.0
 _CHECK_EVERY = 30.0
+_SURELY_NOT_SENT = (
+    aiosmtplib.SMTPConnectError,
+    aiosmtplib.SMTPConnectTimeoutError,
+    aiosmtplib.SMTPResponseException,
+)
+"""No server, or one that answered, and did not take it. A connection that broke may have done its work."""
 
 
 class SmtpMailer:
@@ -37,7 +43,11 @@ class SmtpMailer:
                 await self._hand_over(client, message)
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = max((refused.code for refused in error.recipients), default=0)
-            raise (MailRefused if code >= 500 else MailNotSent)(f"the server refused the recipient: {code}") from None
+            raise (MailRefused if code >= 500 else MailTurnedAway)(
+                f"the server refused the recipient: {code}"
+            ) from None
+        except _SURELY_NOT_SENT as error:
+            raise MailTurnedAway(_reason(error)) from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             raise MailNotSent(_reason(error)) from None
 

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None
     mail_from: str = "memi <no-reply@memi.example>"
+    message_mail_minutes: float = Field(5, ge=0, le=24 * 60)
 
     rate_limits: bool = True
     rate_limit_factor: int | None = Field(None, ge=1, le=1000)

@@ -64,6 +64,8 @@ class User(Base):
     show_last_seen: Mapped[bool] = mapped_column(server_default=text("true"))
     searchable: Mapped[bool] = mapped_column(server_default=text("true"))
     email_verified_at: Mapped[OptionalTimestamp]
+    email_refused_at: Mapped[OptionalTimestamp]
+    """When a mail server refused the address for good; until it is proved again no news are mailed to it."""
     last_seen_at: Mapped[OptionalTimestamp]
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[OptionalTimestamp]

@@ -56,6 +56,7 @@ async def anonymise(session: AsyncSession, user_id: UUID) -> None:
         .values(
             email=func.concat("deleted-", User.id, "@deleted.invalid"),
             email_verified_at=None,
+            email_refused_at=None,
             password_hash=None,
             name=DELETED_NAME,
             bio=None,

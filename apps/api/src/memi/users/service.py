@@ -225,15 +225,26 @@ async def set_email(session: AsyncSession, user_id: UUID, email: str) -> None:
         raise NotFound
     user.email = email.lower()
     user.email_verified_at = clock.now()
+    user.email_refused_at = None
     user.version += 1
     await _flush(session)
 
 
 async def mark_verified(session: AsyncSession, user_id: UUID) -> None:
     user = await queries.lock(session, user_id)
-    if user is not None and user.email_verified_at is None:
+    if user is None:
+        return
+    user.email_refused_at = None
+    if user.email_verified_at is None:
         user.email_verified_at = clock.now()
         user.version += 1
+
+
+async def mark_refused(session: AsyncSession, user_id: UUID, email: str) -> None:
+    """A mail server will never take mail for the address; it counts while it is the account's."""
+    user = await queries.lock(session, user_id)
+    if user is not None and user.email == email:
+        user.email_refused_at = clock.now()
 
 
 async def count_listing_move(session: AsyncSession, seller_id: UUID, *, active: int = 0, sold: int = 0) -> None:
