@@ -58,7 +58,7 @@ class Cases:
         return await reporter.post("/reports", body)
 
     async def new(self, kind: str = "LISTING", reporter: Person | None = None, subject: Person | None = None) -> Case:
-        """A report about an item, a seller, or a chat with them (its first message is the reporter's, its second not)."""
+        """A report about an item, a seller, or a chat in which the reporter wrote first and the other one then."""
         reporter = reporter or await self.people.new("Leyla")
         subject = subject or await self.people.new("Murad")
         chat: str | None = None
@@ -94,7 +94,8 @@ class Cases:
     async def told(self, person: Person) -> list[dict[str, Any]]:
         """What they were told by moderators, the oldest first; also of those who cannot sign in."""
         rows = await self.sql.rows(
-            "SELECT event, data::text AS data FROM notifications WHERE user_id = $1 AND type = 'MODERATION' ORDER BY id",
+            "SELECT event, data::text AS data FROM notifications"
+            " WHERE user_id = $1 AND type = 'MODERATION' ORDER BY id",
             UUID(person.id),
         )
         return [dict(row) for row in rows]

@@ -79,10 +79,10 @@ async def decide(session: AsyncSession, caller: Principal, appeal_id: UUID, data
     restored = False
     if data.decision == "OVERTURN":
         deeds.require_right(caller, decision.action)
-        restored = await deeds.undo(session, caller, decision, reports[0])
+        restored = await deeds.undo(session, caller, decision, reports[0], data.statement)
+    decided_at = await queries.database_now(session)
     row.status = "OVERTURNED" if data.decision == "OVERTURN" else "UPHELD"
-    row.statement, row.decided_by = data.statement, caller.user_id
-    row.decided_at = await queries.database_now(session)
+    row.statement, row.decided_by, row.decided_at = data.statement, caller.user_id, decided_at
     await session.flush()
     facts = {"status": row.status, "decision_id": decision.id, "restored": restored}
     await audit.record(

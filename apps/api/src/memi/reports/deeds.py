@@ -83,21 +83,21 @@ async def _block(session: AsyncSession, caller: Principal, decision: Decision) -
     await _record(session, caller, decision, "user.block", "USER", user.id, facts)
 
 
-async def undo(session: AsyncSession, caller: Principal, decision: Decision, report: Report) -> bool:
+async def undo(session: AsyncSession, caller: Principal, decision: Decision, report: Report, why: str) -> bool:
     """Put back what the decision changed; False when that has changed since, and so is no longer its doing."""
     if decision.action == "REMOVE_LISTING":
-        return await _restore(session, caller, decision, report)
+        return await _restore(session, caller, decision, report, why)
     if decision.action == "BLOCK_USER":
-        return await _unblock(session, caller, decision)
+        return await _unblock(session, caller, decision, why)
     if decision.action == "CLOSE_CHAT":
         assert report.chat_id is not None
         if not await chats.reopen(session, report.chat_id):
             return False
-        await _record(session, caller, decision, "chat.reopen", "CHAT", report.chat_id, ({}, {}))
+        await _record(session, caller, decision, "chat.reopen", "CHAT", report.chat_id, ({}, {}), why)
     return True
 
 
-async def _restore(session: AsyncSession, caller: Principal, decision: Decision, report: Report) -> bool:
+async def _restore(session: AsyncSession, caller: Principal, decision: Decision, report: Report, why: str) -> bool:
     if report.listing_id is None:
         return False
     listing = await listings.lock(session, report.listing_id)
@@ -105,11 +105,11 @@ async def _restore(session: AsyncSession, caller: Principal, decision: Decision,
         return False
     listing = await listings.restore(session, listing.id)
     facts = ({"status": Status.REMOVED.value}, {"status": listing.status})
-    await _record(session, caller, decision, "listing.restore", "LISTING", listing.id, facts)
+    await _record(session, caller, decision, "listing.restore", "LISTING", listing.id, facts, why)
     return True
 
 
-async def _unblock(session: AsyncSession, caller: Principal, decision: Decision) -> bool:
+async def _unblock(session: AsyncSession, caller: Principal, decision: Decision, why: str) -> bool:
     try:
         user = await users.lock(session, decision.subject_id)
     except NotFound:
@@ -118,7 +118,7 @@ async def _unblock(session: AsyncSession, caller: Principal, decision: Decision)
         return False
     await users.unblock(session, user.id)
     facts = ({"is_blocked": True}, {"is_blocked": False})
-    await _record(session, caller, decision, "user.unblock", "USER", user.id, facts)
+    await _record(session, caller, decision, "user.unblock", "USER", user.id, facts, why)
     return True
 
 
@@ -137,7 +137,11 @@ async def _record(  # noqa: PLR0917  # who, by what decision, what, to whom, fro
     kind: str,
     target_id: UUID,
     facts: tuple[dict[str, Any], dict[str, Any]],
+    why: str | None = None,
 ) -> None:
+    """`why` is the decision's own statement unless it is undone."""
     before, after = facts
     after = {**after, "decision_id": decision.id}
-    await audit.record(session, caller, action, kind, target_id, reason=decision.statement, before=before, after=after)
+    await audit.record(
+        session, caller, action, kind, target_id, reason=why or decision.statement, before=before, after=after
+    )
