@@ -8,6 +8,7 @@ import pytest
 
 from memi.orders import payment_jobs
 from memi.orders.payment_jobs import OfOrder
+from memi.orders.payments import Unavailable
 from memi.platform.jobs import Postponed
 from memi.platform.runtime import Runtime
 from memi.platform.settings import Settings
@@ -121,6 +122,19 @@ class TestBeginning:
         assert await purchase.status() == "AWAITING_PAYMENT"
         await due()
         assert (await purchase.read())["payment_url"] is not None
+
+    async def test_is_given_up_to_staff_after_a_week(
+        self, service: PaymentsService, orders: Orders, sql: Sql, runtime: Runtime
+    ) -> None:
+        purchase = await orders.new()
+        begin, payload = payment_jobs.begin_payment.run, OfOrder(UUID(purchase.id))
+        service.turn(fail=2)
+        with pytest.raises(Postponed):
+            await begin(payload, runtime)
+        await sql.execute("UPDATE payment_attempts SET started_at = started_at - interval '8 days' WHERE number = 1")
+        with pytest.raises(Unavailable):
+            await begin(payload, runtime)
+        assert await attempts(sql, purchase, "begin") == [(1, "unclear", 500), (2, "unclear", 500)]
 
     async def test_does_not_wait_longer_than_it_may(
         self, service: PaymentsService, orders: Orders, sql: Sql, due: RunJobs
