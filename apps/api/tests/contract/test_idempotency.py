@@ -15,6 +15,7 @@ from memi.platform.idempotency import is_repeatable
 from memi.platform.ids import new_id
 from memi.platform.settings import Environment, Settings
 from memi.wiring import open_runtime
+from support.cases import Cases
 from support.deals import Deal, Deals
 from support.items import LEAF, make_listing
 from support.orders import Orders
@@ -36,6 +37,7 @@ class Ways:
     deals: Deals
     orders: Orders
     talks: Talks
+    cases: Cases
     sql: Sql
 
     async def seller(self) -> Person:
@@ -169,6 +171,35 @@ async def unblocking(ways: Ways) -> Call:
     return admin, path.replace("block", "unblock"), body
 
 
+async def report(ways: Ways) -> Call:
+    _, item = await ways.item()
+    return await ways.people.new(), "/reports", {"target_type": "LISTING", "target_id": item, "reason": "COUNTERFEIT"}
+
+
+async def claim(ways: Ways) -> Call:
+    case = await ways.cases.new()
+    return await ways.people.moderator(), f"/admin/reports/{case.id}/claim", None
+
+
+async def resolution(ways: Ways) -> Call:
+    case, moderator = await ways.cases.new(), await ways.people.moderator()
+    assert (await case.claim(moderator)).status_code == 200
+    return moderator, f"/admin/reports/{case.id}/resolve", {"action": "DISMISS"}
+
+
+async def appeal(ways: Ways) -> Call:
+    case = await ways.cases.new()
+    await case.decided(await ways.people.moderator(), "REMOVE_LISTING")
+    return case.subject, f"/reports/{case.id}/appeal", {"text": "It is genuine."}
+
+
+async def decision(ways: Ways) -> Call:
+    case = await ways.cases.new()
+    await case.decided(await ways.people.moderator(), "REMOVE_LISTING")
+    body = {"decision": "UPHOLD", "statement": "It is not."}
+    return await ways.people.moderator(), f"/admin/appeals/{await case.appealed()}/decide", body
+
+
 async def account(ways: Ways) -> Call:
     admin, person = await ways.people.admin(), await ways.people.new()
     gone = await admin.request("DELETE", f"/admin/users/{person.id}", json={"reason": "Asked by mail"})
@@ -222,10 +253,15 @@ WAYS: dict[str, Way] = {
     "/admin/users/{user_id}/unblock": unblocking,
     "/admin/users/{user_id}/restore": account,
     "/admin/users/{user_id}/sessions/end": sessions,
+    "/reports": report,
+    "/reports/{report_id}/appeal": appeal,
+    "/admin/reports/{report_id}/claim": claim,
+    "/admin/reports/{report_id}/resolve": resolution,
+    "/admin/appeals/{appeal_id}/decide": decision,
     "/admin/jobs/dead/{job_id}/retry": dead_job("retry"),
     "/admin/jobs/dead/{job_id}/discard": dead_job("discard"),
 }
-NEVER = {"/webhooks/payments"}
+NEVER = {"/webhooks/payments", "/notifications/unsubscribe/{token}"}
 """Nobody calls these, or their replies must not be kept; everything under `/auth` is one of them."""
 
 
@@ -255,7 +291,8 @@ def test_every_post_of_somebodys_takes_a_key_but_under_auth() -> None:
 @pytest.fixture(scope="module")
 async def ways(people: People, sql: Sql) -> Ways:
     deals = Deals(people, sql)
-    return Ways(people, deals, Orders(deals, people, sql), Talks(people, sql), sql)
+    talks = Talks(people, sql)
+    return Ways(people, deals, Orders(deals, people, sql), talks, Cases(people, talks, sql), sql)
 
 
 async def everything(sql: Sql) -> dict[str, Any]:

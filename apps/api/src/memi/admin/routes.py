@@ -28,13 +28,14 @@ from memi.listings.errors import IllegalTransition
 from memi.listings.schemas import ListingRead
 from memi.platform import job_queue
 from memi.platform.cursors import Page
-from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of, recently_proved, requires
+from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of, recently_proved, requires
 from memi.platform.errors import (
     AppError,
     InvalidCursor,
     NotAuthenticated,
     NotFound,
     PermissionDenied,
+    StaleVersion,
     StepUpRequired,
     ValidationFailed,
 )
@@ -74,26 +75,26 @@ async def find_listings(asked: NamedDependency[ListingQuery], app: App, session:
     "/admin/listings/{listing_id:uuid}/remove",
     status_code=200,
     guards=[requires(Permission.LISTINGS_MODERATE)],
-    responses=problems(*_DEED, IllegalTransition),
+    responses=problems(*_DEED, IllegalTransition, StaleVersion),
 )
 async def remove_listing(
-    listing_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session
+    listing_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session, if_match: IfMatch
 ) -> ListingRead:
     """Take a listing down. Its owner sees it as REMOVED; to everyone else it is not there."""
-    return await service.remove_listing(session, caller, listing_id, data.reason)
+    return await service.remove_listing(session, caller, listing_id, data.reason, if_match)
 
 
 @post(
     "/admin/listings/{listing_id:uuid}/restore",
     status_code=200,
     guards=[requires(Permission.LISTINGS_MODERATE)],
-    responses=problems(*_DEED, IllegalTransition),
+    responses=problems(*_DEED, IllegalTransition, StaleVersion),
 )
 async def restore_listing(
-    listing_id: FromPath[UUID], data: JSONBody[OptionalReason], caller: Caller, session: Session
+    listing_id: FromPath[UUID], data: JSONBody[OptionalReason], caller: Caller, session: Session, if_match: IfMatch
 ) -> ListingRead:
     """Put a removed listing back to the status it had."""
-    return await service.restore_listing(session, caller, listing_id, data.reason)
+    return await service.restore_listing(session, caller, listing_id, data.reason, if_match)
 
 
 @get(

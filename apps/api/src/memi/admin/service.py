@@ -11,7 +11,7 @@ from memi.listings import service as listings
 from memi.listings.models import Listing
 from memi.listings.schemas import ListingRead
 from memi.platform import job_queue
-from memi.platform.errors import NotFound
+from memi.platform.errors import NotFound, StaleVersion
 from memi.platform.permissions import STAFF, Permission
 from memi.platform.principal import Principal
 from memi.platform.pubsub import JOBS_TOPIC
@@ -20,20 +20,30 @@ from memi.users import service as users
 from memi.users.models import User
 
 
-async def remove_listing(session: AsyncSession, caller: Principal, listing_id: UUID, reason: str) -> ListingRead:
+async def remove_listing(
+    session: AsyncSession, caller: Principal, listing_id: UUID, reason: str, expected: int | None
+) -> ListingRead:
     """Take a listing down; raises `NotFound`, or `IllegalTransition` when it is removed or deleted already."""
-    before = (await listings.lock(session, listing_id)).status
+    before = await _status(session, listing_id, expected)
     listing = await listings.remove(session, listing_id)
     return await _moved(session, caller, "listing.remove", listing, before=before, reason=reason)
 
 
 async def restore_listing(
-    session: AsyncSession, caller: Principal, listing_id: UUID, reason: str | None
+    session: AsyncSession, caller: Principal, listing_id: UUID, reason: str | None, expected: int | None
 ) -> ListingRead:
     """Put a removed listing back to the status it had; raises `NotFound` or `IllegalTransition`."""
-    before = (await listings.lock(session, listing_id)).status
+    before = await _status(session, listing_id, expected)
     listing = await listings.restore(session, listing_id)
     return await _moved(session, caller, "listing.restore", listing, before=before, reason=reason)
+
+
+async def _status(session: AsyncSession, listing_id: UUID, expected: int | None) -> str:
+    """What the listing is, locked from now on; raises `StaleVersion` when the caller has seen another version."""
+    listing = await listings.lock(session, listing_id)
+    if expected is not None and expected != listing.version:
+        raise StaleVersion
+    return listing.status
 
 
 async def _moved(

@@ -137,3 +137,15 @@ class TestCollection:
         cursor = (await moderator.get("/admin/users?limit=1")).json()["next_cursor"]
         reply = await moderator.get(f"/admin/listings?cursor={cursor}")
         assert (reply.status_code, reply.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_staff_may_say_which_version_they_saw(people: People, sql: Sql) -> None:
+    moderator, listing = await people.moderator(), await make_listing(await people.new(), sql)
+    for move, status in (("remove", "REMOVED"), ("restore", "ACTIVE")):
+        before = await sql.rows("SELECT status, version FROM listings WHERE id = $1", listing["id"])
+        version, path = before[0]["version"], f"/admin/listings/{listing['id']}/{move}"
+        stale = await moderator.post(path, REASON, headers={"If-Match": f'"{version - 1}"'})
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+        assert await sql.rows("SELECT status, version FROM listings WHERE id = $1", listing["id"]) == before
+        made = await moderator.post(path, REASON, headers={"If-Match": f'"{version}"'})
+        assert (made.status_code, made.json()["status"]) == (200, status)
