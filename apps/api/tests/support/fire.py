@@ -96,7 +96,7 @@ class Fire:
             url = f"{chance.choice(self.urls)}/api/v1{path}"
             reply = await client.request(_NO_POST.get(action, "POST"), url, json=body, headers=headers)
             answer = self.heard(action, reply, allowed=was_down or self.down)
-            if not keyed or not _is_passing(reply):
+            if not keyed or not _is_passing(reply) or (self.down and self._stop):
                 return answer
             await asyncio.sleep(0.2)
 
