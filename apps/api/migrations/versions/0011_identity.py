@@ -8,6 +8,11 @@ down_revision = "0010_notifications_rules"
 
 
 def upgrade() -> None:
+    _add_tables()
+    _add_columns()
+
+
+def _add_tables() -> None:
     op.create_table(
         "auth_failures",
         sa.Column("subject", sa.LargeBinary(), nullable=False),
@@ -188,6 +193,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_oauth_flows_expires_at"), "oauth_flows", ["expires_at"])
     op.create_index(op.f("ix_oauth_flows_session_id"), "oauth_flows", ["session_id"])
     op.create_index("uq_oauth_flows_state_hash", "oauth_flows", ["state_hash"], unique=True)
+
+
+def _add_columns() -> None:
+    op.add_column("refresh_tokens", sa.Column("rotated_by", sa.Text()))
     op.add_column("auth_sessions", sa.Column("transport", sa.Text(), server_default="token", nullable=False))
     op.add_column(
         "auth_sessions",

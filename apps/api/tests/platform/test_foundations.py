@@ -151,6 +151,17 @@ class TestLogging:
         assert "RuntimeError" in printed
         assert "hunter2" not in printed.replace('hidden = "hunter2"[::1]', "")
 
+    def test_a_refused_row_is_not_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging(Settings(_env_file=None, log_json=True))
+        logging.getLogger().handlers[0].setStream(sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            raise RuntimeError('duplicate key "uq"\nDETAIL:  Key (email)=(aysel@example.com) already exists.\nmore')
+        except RuntimeError:
+            structlog.get_logger("probe").exception("failed")
+        printed = capsys.readouterr().err
+        assert "duplicate key" in printed
+        assert "aysel" not in printed
+
 
 class TestETags:
     def test_change_with_version_and_numbers(self) -> None:

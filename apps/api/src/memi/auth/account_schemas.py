@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from pydantic import ConfigDict, Field, SecretStr
 
-from memi.auth.schemas import Email, NewPassword
+from memi.auth.schemas import Email, LoginEmail, NewPassword
 from memi.platform.validation import RequestModel
 
 _TOKEN = "q3Jx0uW8v1Zb7N2kLr5tYd9fHs6gPa4eMcXoBiQwT1E"  # noqa: S105  # an example
@@ -33,7 +33,7 @@ class EmailChange(RequestModel):
 class ForgottenPassword(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "aysel@example.com"}]})
 
-    email: Annotated[str, Field(min_length=3, max_length=254)]
+    email: LoginEmail
 
 
 class PasswordReset(RequestModel):

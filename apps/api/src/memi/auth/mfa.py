@@ -21,7 +21,10 @@ from memi.platform.keyring import KeyRing
 from memi.platform.permissions import STAFF
 from memi.platform.principal import Principal
 from memi.platform.runtime import Runtime
+from memi.platform.settings import Settings
+from memi.platform.unit_of_work import adapters_of
 from memi.users import service as users
+from memi.users.errors import NotVerified
 from memi.users.models import User
 
 CHALLENGE_ATTEMPTS = 5
@@ -36,8 +39,14 @@ async def status(session: AsyncSession, caller: Principal) -> MfaStatus:
 
 
 async def enrol(session: AsyncSession, ring: KeyRing, caller: Principal) -> Enrolment:
-    """Begin with a new secret, in place of one that was never confirmed; raises `MfaAlreadyEnrolled`."""
+    """Begin with a new secret, in place of one that was never confirmed; raises `MfaAlreadyEnrolled`, `NotVerified`.
+
+    Where addresses must be verified they must be before this: whoever registers somebody else's address must not be
+    able to lock its owner out with a factor that no reset takes away.
+    """
     user = await users.get(session, caller.user_id)
+    if user.email_verified_at is None and adapters_of(session).get(Settings).require_verified_email:
+        raise NotVerified
     secret = totp.new_secret()
     if not await mfa_queries.put_unconfirmed(session, user.id, mfa_proof.seal(ring, secret)):
         raise MfaAlreadyEnrolled

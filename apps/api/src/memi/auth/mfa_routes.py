@@ -31,6 +31,7 @@ from memi.platform.dependencies import ENROLMENT, AnyRequest, App, Caller, Sessi
 from memi.platform.errors import NotAuthenticated, StepUpRequired, ValidationFailed
 from memi.platform.limits import Limit, RateLimited, limited
 from memi.platform.problems import problems
+from memi.users.errors import NotVerified
 
 
 @get("/auth/mfa", opt={ENROLMENT: True}, responses=problems(NotAuthenticated))
@@ -44,7 +45,7 @@ async def read_mfa(caller: Caller, session: Session) -> MfaStatus:
     status_code=200,
     guards=[limited(Limit.SECOND_FACTOR), recently_proved],
     opt={ENROLMENT: True},
-    responses=problems(NotAuthenticated, StepUpRequired, RateLimited, MfaAlreadyEnrolled),
+    responses=problems(NotAuthenticated, StepUpRequired, RateLimited, MfaAlreadyEnrolled, NotVerified),
 )
 async def enrol_totp(caller: Caller, app: App, session: Session) -> Enrolment:
     """Begin with an authenticator app. It counts for nothing until it is confirmed; beginning again replaces it."""

@@ -40,7 +40,10 @@ class AuthSession(Base):
 
 
 class RefreshToken(Base):
-    """A refresh token's SHA-256; rotated on use. `siblings` counts what the grace window gave out."""
+    """A refresh token's SHA-256; rotated on use. `siblings` counts what the grace window gave out.
+
+    `rotated_by` is what the client that rotated it called itself: only the same one gets a sibling.
+    """
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -56,6 +59,7 @@ class RefreshToken(Base):
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[RequiredTimestamp]
     rotated_at: Mapped[OptionalTimestamp]
+    rotated_by: Mapped[str | None] = mapped_column(Text)
 
 
 class MailToken(Base):

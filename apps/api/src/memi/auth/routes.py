@@ -60,7 +60,12 @@ async def refresh(
     token, transport = _presented(request, data)
     async with app.unit_of_work() as session:
         outcome = await sessions.refresh(
-            session, app.adapters.get(AuthPolicy), token, transport, _csrf_check(request, transport)
+            session,
+            app.adapters.get(AuthPolicy),
+            token,
+            transport,
+            device=device_of(request),
+            csrf=_csrf_check(request, transport),
         )
     if isinstance(outcome, str):
         if transport == "cookie":
@@ -103,7 +108,7 @@ async def read_signing_keys(app: App) -> Response[Any]:
 
 def _presented(request: AnyRequest, data: RefreshRequest | None) -> tuple[str, Transport]:
     """The refresh token and how it came; raises `InvalidRefreshToken` when there is none."""
-    if data is not None:
+    if data is not None and data.refresh_token is not None:
         return data.refresh_token, "token"
     browser = runtime_of(request).adapters.get(BrowserCookies)
     token = read_cookies(header_of(request.scope, b"cookie") or b"").get(browser.refresh)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, EmailStr, Field, SecretStr, ValidationInfo
 
 from memi.auth.password_rules import refusal_of
@@ -26,9 +27,19 @@ def _bare(value: object) -> object:
     return value
 
 
+def _as_registered(value: str) -> str:
+    """In the one form that registering brought it into; what is no address belongs to nobody anyway."""
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return value
+
+
 Transport = Literal["token", "cookie"]
 """Whether a session's tokens travel in bodies and headers, or in cookies that scripts cannot read."""
 Email = Annotated[EmailStr, Field(max_length=254), BeforeValidator(_bare)]
+LoginEmail = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_as_registered)]
+"""An address that may have an account; one that is none is as unknown as others."""
 NewPassword = Annotated[SecretStr, AfterValidator(_taken)]
 """One that the rules take; declared after the fields `email` and `name`, it is held against those too."""
 RefreshTokenText = Annotated[str, Field(min_length=20, max_length=200)]
@@ -56,17 +67,19 @@ class Login(RequestModel):
         json_schema_extra={"examples": [{"email": "aysel@example.com", "password": "long enough secret"}]}
     )
 
-    email: Annotated[str, Field(min_length=3, max_length=254)]
+    email: LoginEmail
     password: SecretStr
     transport: Transport = "token"
 
 
 class RefreshRequest(RequestModel):
+    """Without a token, or without a body, the cookie's counts."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"refresh_token": "q3Jx0uW8v1Zb7N2kLr5tYd9fHs6gPa4eMcXoBiQw"}]}
     )
 
-    refresh_token: RefreshTokenText
+    refresh_token: RefreshTokenText | None = None
 
 
 class SessionQuery(RequestModel):

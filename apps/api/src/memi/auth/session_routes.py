@@ -70,7 +70,7 @@ async def end_session(session_id: FromPath[UUID], caller: Caller, session: Sessi
 )
 async def logout_everywhere(caller: Caller, request: AnyRequest, session: Session) -> None:
     """End all of one's sessions, this one too. Who one is must have been proved lately."""
-    await sessions.end_sessions(session, caller.user_id, None, "logout_all")
+    await sessions.end_all(session, caller.user_id, "logout_all")
     forget_cookies(request)
 
 

@@ -76,7 +76,13 @@ async def _kept(session: AsyncSession, device: Device) -> AuthSession | None:
 
 
 async def refresh(
-    session: AsyncSession, policy: AuthPolicy, token: str, transport: Transport, csrf: queries.CsrfCheck | None
+    session: AsyncSession,
+    policy: AuthPolicy,
+    token: str,
+    transport: Transport,
+    *,
+    device: Device,
+    csrf: queries.CsrfCheck | None,
 ) -> Issued | Literal["invalid", "reused"]:
     """Rotate a refresh token that came by `transport`, which must be the session's own.
 
@@ -94,13 +100,14 @@ async def refresh(
     if row.rotated_at is not None:
         # A parallel retry of the same client gets one sibling; anything else is somebody with a stolen token.
         grace = timedelta(seconds=policy.grace_seconds)
-        if not grace or row.siblings > 0 or now - row.rotated_at > grace:
+        late = not grace or now - row.rotated_at > grace
+        if late or row.siblings > 0 or row.rotated_by != device.user_agent:
             await end_sessions(session, user.id, opened.id, "refresh_token_reused")
             await request_mail(session, MailKind.REFRESH_TOKEN_REUSED, user.id)
             return "reused"
         row.siblings += 1
     else:
-        row.rotated_at = now
+        row.rotated_at, row.rotated_by = now, device.user_agent
     opened.last_seen_at = now
     return await _issue(session, policy, opened, user, now)
 

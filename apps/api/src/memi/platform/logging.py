@@ -1,6 +1,7 @@
 """Structured logs: JSON lines with request and user ids, sensitive fields redacted."""
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -12,6 +13,7 @@ from memi.platform.settings import Settings
 
 _SENSITIVE = ("password", "token", "secret", "authorization", "cookie", "key_ring", "database_url", "dsn")
 REDACTED = "[redacted]"
+_DETAIL = re.compile(r"(DETAIL: +)[^\n]*")
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -24,6 +26,9 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 def _clean(name: str, value: Any) -> Any:
     if any(part in name.lower() for part in _SENSITIVE):
         return REDACTED
+    if isinstance(value, str):
+        # What PostgreSQL says of a refused row shows the row.
+        return _DETAIL.sub(r"\1" + REDACTED, value) if "DETAIL" in value else value
     if isinstance(value, Mapping):
         return {key: _clean(str(key), item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list | tuple):

@@ -157,6 +157,10 @@ class TestRefresh:
         assert leyla.client.cookies["memi_refresh"] != before
         assert (await leyla.request("GET", "/users/me")).status_code == 200
 
+    async def test_an_empty_object_says_no_more_than_no_body(self, leyla: Browser) -> None:
+        assert (await leyla.request("POST", "/auth/refresh", json={})).status_code == 200
+        assert (await leyla.request("POST", "/auth/logout", json={})).status_code == 204
+
     async def test_without_the_csrf_token_is_refused_and_rotates_nothing(self, leyla: Browser) -> None:
         reply = await leyla.request("POST", "/auth/refresh", csrf=None)
         assert (reply.status_code, reply.json()["code"]) == (403, "csrf_failed")

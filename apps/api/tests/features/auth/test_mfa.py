@@ -11,6 +11,7 @@ from memi.auth.policy import AuthPolicy
 from memi.auth.queries import has_second_factor
 from memi.auth.sessions import open_session
 from memi.platform.runtime import Runtime
+from memi.platform.settings import Settings
 from memi.users import service as users
 from support.factors import begin, enrol, first_factor, grow_old, mails, sign_in, verify
 from support.people import PASSWORD, People, Person
@@ -39,6 +40,22 @@ class TestEnrol:
             assert (await client.post(f"/api/v1/auth/mfa/{path}", json={"code": "123456"})).status_code == 401
         assert (await client.get("/api/v1/auth/mfa")).status_code == 401
         assert (await client.request("DELETE", "/api/v1/auth/mfa/totp", json={"code": "123456"})).status_code == 401
+
+    async def test_waits_for_a_verified_address_where_that_is_required(
+        self, people: People, runtime: Runtime, sql: Sql
+    ) -> None:
+        """Else whoever registers somebody else's address locks its owner out for good."""
+        person = await people.new()
+        usual = runtime.adapters.get(Settings)
+        runtime.adapters.set(Settings, usual.model_copy(update={"require_verified_email": True}))
+        try:
+            reply = await person.post("/auth/mfa/totp/enrol")
+            assert (reply.status_code, reply.json()["code"]) == (403, "email_not_verified")
+            assert await factor_of(sql, person) is None
+            await sql.execute("UPDATE users SET email_verified_at = now() WHERE id = $1", person.id)
+            assert (await person.post("/auth/mfa/totp/enrol")).status_code == 200
+        finally:
+            runtime.adapters.set(Settings, usual)
 
     async def test_the_secret_is_kept_sealed_and_counts_for_nothing_yet(
         self, people: People, client: httpx.AsyncClient, sql: Sql

@@ -75,6 +75,14 @@ class TestLogin:
         assert reply.status_code == 200
         assert reply.json()["user"]["id"] == person.id
 
+    async def test_an_address_is_known_in_either_spelling_of_its_domain(self, client: httpx.AsyncClient) -> None:
+        name = uuid4().hex
+        made = await client.post("/api/v1/auth/register", json=_registration(email=f"{name}@bücher.example"))
+        assert made.status_code == 201, made.text
+        for email in (f"{name}@bücher.example", f"{name}@xn--bcher-kva.example", f"{name}@BÜCHER.example"):
+            reply = await client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+            assert reply.status_code == 200, email
+
     async def test_unknown_address_and_wrong_password_look_alike(
         self, people: People, client: httpx.AsyncClient
     ) -> None:
@@ -124,6 +132,15 @@ class TestRefresh:
             dead = await client.post("/api/v1/auth/refresh", json={"refresh_token": survivor.json()["refresh_token"]})
             assert dead.status_code == 401
         assert (await person.get("/users/me")).json()["code"] == "invalid_token"
+
+    async def test_another_client_gets_no_sibling(self, people: People, client: httpx.AsyncClient) -> None:
+        person = await people.new()
+        body = {"refresh_token": person.refresh_token}
+        first = await client.post("/api/v1/auth/refresh", json=body)
+        thief = await client.post("/api/v1/auth/refresh", json=body, headers={"User-Agent": "curl/8"})
+        assert (thief.status_code, thief.json()["code"]) == (401, "invalid_refresh_token")
+        again = await client.post("/api/v1/auth/refresh", json={"refresh_token": first.json()["refresh_token"]})
+        assert again.status_code == 401
 
     async def test_use_after_the_grace_ends_the_family(
         self, people: People, client: httpx.AsyncClient, sql: Sql
