@@ -73,7 +73,7 @@ from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
 from memi.platform.events import EventBus
 from memi.platform.health import FeatureChecks
-from memi.platform.keyring import load_key_ring
+from memi.platform.keyring import KeyRing, load_key_ring
 from memi.platform.limits import Limiter
 from memi.platform.mail import Mailer
 from memi.platform.mail_folder import FolderMailer, mail_folder
@@ -288,6 +288,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     tokens = AccessTokens(runtime.key_ring, settings.base_url, settings.access_token_seconds, keys)
     hasher = PasswordHasher(settings.password_hash_threads, settings.password_hash_queue)
     adapters.set(Settings, settings)
+    adapters.set(KeyRing, runtime.key_ring)
     adapters.set(PersonalDataRegistry, PersonalDataRegistry(PERSONAL_DATA))
     adapters.set(AccessTokens, tokens)
     adapters.set(PublishedKeys, PublishedKeys(keys))

@@ -261,7 +261,7 @@ WAYS: dict[str, Way] = {
     "/admin/jobs/dead/{job_id}/retry": dead_job("retry"),
     "/admin/jobs/dead/{job_id}/discard": dead_job("discard"),
 }
-NEVER = {"/webhooks/payments", "/notifications/unsubscribe/{token}"}
+NEVER = {"/webhooks/payments", "/notifications/unsubscribe/{token}", "/reports/block", "/reports/block/appeal"}
 """Nobody calls these, or their replies must not be kept; everything under `/auth` is one of them."""
 
 

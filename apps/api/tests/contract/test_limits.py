@@ -40,6 +40,9 @@ LIMITED: dict[tuple[str, str], Limit] = {
     ("POST", "/chats/{chat_id}/messages"): Limit.CHAT_SEND,
     ("POST", "/listings/{listing_id}/reservations"): Limit.RESERVATION,
     ("POST", "/reports"): Limit.REPORT,
+    ("POST", "/reports/{report_id}/appeal"): Limit.REPORT,
+    ("POST", "/reports/block"): Limit.REPORT,
+    ("POST", "/reports/block/appeal"): Limit.REPORT,
     ("POST", "/uploads"): Limit.UPLOAD,
     ("GET", "/listings"): Limit.SEARCH,
 }

@@ -38,6 +38,9 @@ PUBLIC_CHANGES = {
     ("POST", "/api/v1/auth/account/restore"),
     # The token of a mail is the permission to get no more of its kind.
     ("POST", "/api/v1/notifications/unsubscribe/{token}"),
+    # Who is blocked cannot sign in; the token says that their password or provider was right.
+    ("POST", "/api/v1/reports/block"),
+    ("POST", "/api/v1/reports/block/appeal"),
     # Signed by the payments service, which the raw body proves.
     ("POST", "/api/v1/webhooks/payments"),
     # Signed by the service itself: the token in the path is the permission.

@@ -8,7 +8,13 @@ class InvalidCredentials(AppError):
 
 
 class AccountBlocked(AppError):
+    """Where it is certain who asks, carries the `appeal_token` with which they read why and appeal."""
+
     code, status, title = "account_blocked", 403, "This account is blocked."
+
+
+class InvalidAppealToken(AppError):
+    code, status, title = "invalid_appeal_token", 401, "Sign in once more to read why, or to appeal."
 
 
 class InvalidRefreshToken(AppError):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import lockout, queries
+from memi.auth import appeal_tickets, lockout, queries
 from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked, InvalidCredentials
 from memi.auth.mails import MailKind, request_mail
@@ -68,7 +68,7 @@ async def first_factor_proved(
     Raises `AccountBlocked`.
     """
     if user.is_blocked:
-        raise AccountBlocked
+        raise AccountBlocked(appeal_token=await appeal_tickets.issue(session, user.id))
     if await queries.has_second_factor(session, user.id):
         return await _challenge(session, user, transport)
     opened = await open_session(session, adapters.get(AuthPolicy), user, device, transport)

@@ -159,6 +159,18 @@ async def decision(session: AsyncSession, decision_id: UUID) -> Decision | None:
     return await session.get(Decision, decision_id)
 
 
+async def latest_block(session: AsyncSession, user_id: UUID) -> UUID | None:
+    """A report that the latest decision to block this person settled."""
+    statement = (
+        select(Report.id)
+        .join(Decision, Decision.id == Report.decision_id)
+        .where(Decision.subject_id == user_id, Decision.action == "BLOCK_USER")
+        .order_by(Decision.id.desc(), Report.id)
+        .limit(1)
+    )
+    return await session.scalar(statement)
+
+
 async def is_older(session: AsyncSession, decision_id: UUID, than: timedelta) -> bool:
     """Whether it was taken longer ago, by the database's clock."""
     old = Decision.decided_at < _NOW - literal(than, Interval)

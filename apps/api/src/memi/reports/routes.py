@@ -6,14 +6,24 @@ from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from memi.auth.errors import InvalidAppealToken
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
-from memi.reports import appeals, service
+from memi.reports import appeals, blocked, service
 from memi.reports.errors import AlreadyAppealed, AppealTooLate, NotYoursToAppeal, OwnThing, ReportExists
-from memi.reports.schemas import AppealRequest, OwnAppeal, PageQuery, ReportRead, ReportRequest
+from memi.reports.schemas import (
+    AppealRequest,
+    BlockedAppeal,
+    BlockedPerson,
+    BlockRead,
+    OwnAppeal,
+    PageQuery,
+    ReportRead,
+    ReportRequest,
+)
 
 
 @post(
@@ -51,4 +61,29 @@ async def appeal(
     return await appeals.appeal(session, caller.user_id, report_id, data)
 
 
-router = Router("", route_handlers=[report_something, list_own_reports, appeal], tags=["reports"])
+@post(
+    "/reports/block",
+    status_code=200,
+    guards=[limited(Limit.REPORT)],
+    responses=problems(InvalidAppealToken, NotFound, ValidationFailed),
+)
+async def read_block(session: Session, data: JSONBody[BlockedPerson]) -> BlockRead:
+    """Why you were blocked, for those who cannot sign in; 404 when no report led to it."""
+    return await blocked.why(session, data.appeal_token)
+
+
+@post(
+    "/reports/block/appeal",
+    guards=[limited(Limit.REPORT)],
+    responses=problems(InvalidAppealToken, NotFound, AlreadyAppealed, AppealTooLate, ValidationFailed),
+)
+async def appeal_block(session: Session, data: JSONBody[BlockedAppeal]) -> OwnAppeal:
+    """Have another moderator look at a block, without signing in: once, within 30 days."""
+    return await blocked.appeal(session, data)
+
+
+router = Router(
+    "",
+    route_handlers=[report_something, list_own_reports, appeal, read_block, appeal_block],
+    tags=["reports"],
+)

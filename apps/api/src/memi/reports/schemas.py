@@ -70,6 +70,26 @@ class AppealRequest(RequestModel):
     text: Words
 
 
+_Token = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class BlockedPerson(RequestModel):
+    """`appeal_token` is what signing in answers with (403 `account_blocked`); it is good for an hour."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"appeal_token": "CGE0ZjBiM2..."}]})
+
+    appeal_token: _Token
+
+
+class BlockedAppeal(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"appeal_token": "CGE0ZjBiM2...", "text": "It was not me who wrote that."}]}
+    )
+
+    appeal_token: _Token
+    text: Words
+
+
 class AppealDecision(RequestModel):
     """`statement` is what the person who appealed reads."""
 
@@ -189,6 +209,16 @@ class OwnAppeal(msgspec.Struct):
     report_id: UUID
     status: AppealStatus
     created_at: datetime
+
+
+class BlockRead(msgspec.Struct):
+    """Why somebody was blocked, and until when they may appeal."""
+
+    report_id: UUID
+    statement: str | None
+    decided_at: datetime
+    appeal_until: datetime
+    appeal_status: AppealStatus | None
 
 
 class UserModeration(msgspec.Struct):

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from support.cases import Case, Cases
+from memi.auth import appeal_tickets
+from support.cases import WHY, Case, Cases
 from support.factors import grow_old
-from support.people import People, Person
+from support.people import PASSWORD, People, Person
 
 RunJobs = Callable[[], Awaitable[None]]
 WORDS = "The receipt shows that it is genuine."
@@ -209,28 +211,84 @@ class TestDeciding:
 
 
 class TestBlocked:
+    """Who is blocked cannot sign in, and still reads why and appeals."""
+
     async def blocked(self, cases: Cases, people: People) -> tuple[Case, str]:
-        """A blocked person, who had appealed."""
+        """A blocked person, and what signing in answers them with."""
         case = await cases.new("USER")
         await case.decided(await people.moderator(), "BLOCK_USER")
-        appeal = await cases.sql.value(
-            "INSERT INTO moderation_appeals (id, decision_id, text)"
-            " SELECT gen_random_uuid(), decision_id, 'Not me' FROM reports WHERE id = $1 RETURNING id",
-            UUID(case.id),
-        )
-        return case, str(appeal)
+        return case, await self.ticket(case)
 
-    async def test_overturned_an_account_may_act(self, cases: Cases, people: People) -> None:
-        case, appeal = await self.blocked(cases, people)
+    async def ticket(self, case: Case) -> str:
+        body = {"email": case.subject.email, "password": PASSWORD}
+        refused = await case.subject.client.post("/api/v1/auth/login", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
+        return refused.json()["appeal_token"]
+
+    async def say(self, client: httpx.AsyncClient, token: str, text: str = "It was not me.") -> httpx.Response:
+        return await client.post("/api/v1/reports/block/appeal", json={"appeal_token": token, "text": text})
+
+    async def test_reads_why_and_appeals_once(self, cases: Cases, people: People, client: httpx.AsyncClient) -> None:
+        case, token = await self.blocked(cases, people)
+        why = (await client.post("/api/v1/reports/block", json={"appeal_token": token})).json()
+        assert (why["report_id"], why["statement"], why["appeal_status"]) == (case.id, WHY, None)
+        reply = await self.say(client, token)
+        assert (reply.status_code, reply.json()["status"]) == (201, "OPEN")
+        again = await self.say(client, token)
+        assert (again.status_code, again.json()["code"]) == (409, "already_appealed")
+        why = (await client.post("/api/v1/reports/block", json={"appeal_token": token})).json()
+        assert why["appeal_status"] == "OPEN"
+
+    async def test_overturned_the_account_may_act(
+        self, cases: Cases, people: People, client: httpx.AsyncClient
+    ) -> None:
+        case, token = await self.blocked(cases, people)
+        appeal = (await self.say(client, token)).json()["id"]
         assert (await decide(await people.moderator(), appeal, "OVERTURN")).json()["restored"] is True
         assert not await cases.is_blocked(case.subject)
         assert await cases.audited(case.subject.id) == ["user.block", "user.unblock"]
+        body = {"email": case.subject.email, "password": PASSWORD}
+        assert (await client.post("/api/v1/auth/login", json=body)).status_code == 200
+        assert (await client.post("/api/v1/reports/block", json={"appeal_token": token})).status_code == 404
 
-    async def test_needs_a_recent_proof(self, cases: Cases, people: People) -> None:
-        case, appeal = await self.blocked(cases, people)
-        colleague = await people.moderator()
+    async def test_needs_a_recent_proof(self, cases: Cases, people: People, client: httpx.AsyncClient) -> None:
+        case, token = await self.blocked(cases, people)
+        appeal, colleague = (await self.say(client, token)).json()["id"], await people.moderator()
         await grow_old(cases.sql, colleague)
         refused = await decide(colleague, appeal, "OVERTURN")
         assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
         assert await cases.is_blocked(case.subject)
         assert await status_of(cases, appeal) == "OPEN"
+
+    async def test_the_token_is_good_for_nothing_else(
+        self, cases: Cases, people: People, client: httpx.AsyncClient
+    ) -> None:
+        case, token = await self.blocked(cases, people)
+        before = await cases.count("moderation_appeals")
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+        for wrong in (case.subject.access_token, token[:-4] + "AAAA", "nonsense", "ü"):
+            refused = await self.say(client, wrong)
+            assert (refused.status_code, refused.json()["code"]) == (401, "invalid_appeal_token")
+        wrong_password = {"email": case.subject.email, "password": "not that one at all"}
+        refused = await client.post("/api/v1/auth/login", json=wrong_password)
+        assert (refused.status_code, "appeal_token" in refused.json()) == (401, False)
+        assert await cases.count("moderation_appeals") == before
+
+    async def test_the_token_is_over_after_an_hour(
+        self, cases: Cases, people: People, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        case, _ = await self.blocked(cases, people)
+        for lifetime, expected in ((timedelta(seconds=5), 200), (timedelta(seconds=-1), 401)):
+            monkeypatch.setattr(appeal_tickets, "LIFETIME", lifetime)
+            token = await self.ticket(case)
+            reply = await client.post("/api/v1/reports/block", json={"appeal_token": token})
+            assert reply.status_code == expected
+
+    async def test_a_block_that_no_report_led_to(self, cases: Cases, people: People, client: httpx.AsyncClient) -> None:
+        case, moderator = await cases.new("USER"), await people.moderator()
+        reason = {"reason": "Seen by chance"}
+        assert (await moderator.post(f"/admin/users/{case.subject.id}/block", reason)).status_code == 200
+        token = await self.ticket(case)
+        assert (await client.post("/api/v1/reports/block", json={"appeal_token": token})).status_code == 404
+        assert (await self.say(client, token)).status_code == 404
