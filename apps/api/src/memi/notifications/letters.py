@@ -34,12 +34,17 @@ LETTERS: dict[str, str] = {
     "listing.expired": _LISTING,
     "listing.removed": _LISTING,
     "listing.restored": _LISTING,
+    "moderation.decided": "/notifications",
+    "appeal.decided": "/notifications",
+    "report.resolved": "/notifications",
+    "report.appeal_decided": "/notifications",
     "account.blocked": "/help",
     "account.unblocked": "/notifications",
 }
 """By the event's name, the front end's page. An event that is not here is mailed as `other`, which says no more than
 that there is something to read."""
 _LONGEST = 120
+_LONGEST_STATEMENT = 4000
 MOST_LINES = 20
 """Lines of one digest, or chats of one mail."""
 
@@ -105,6 +110,8 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": _short(data.get("listing_title") or "—"),
         "other": _short(data.get("other_name") or "—"),
+        "statement": " ".join(str(data.get("statement") or "—").split())[:_LONGEST_STATEMENT],
+        "until": (data.get("appeal_until") or "")[:10],
         "before": money(data.get("before"), currency),
         "after": money(data.get("after"), currency),
     }

@@ -21,8 +21,8 @@ _AT_ONCE = 500
 _MOST_TRIES = 12
 """Over about 17 hours, since the wait doubles."""
 _TO_SELLERS = frozenset({"listing.expiring", "listing.expired"})
-_TO_BLOCKED = "account.blocked"
-"""The one thing that is mailed to whoever is blocked: they cannot sign in to read why."""
+_TO_BLOCKED = frozenset({"account.blocked", "moderation.decided", "appeal.decided"})
+"""All that is mailed to whoever is blocked: they cannot sign in to read what was decided, and why."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ async def _with_reason(
     stubs = await listings.stubs(session, sorted(_ids([row for row in rows if row.type == "LISTING"], "listing_id")))
 
     def has_reason(row: Waiting) -> bool:
-        if row.read or (user.is_blocked and row.event != _TO_BLOCKED):
+        if row.read or (user.is_blocked and row.event not in _TO_BLOCKED):
             return False
         on = wanted.digest == "daily" if row.kind == "digest" else wanted.types[row.type].email
         if row.type == "MESSAGE":

@@ -25,6 +25,8 @@ DATA = {
     "order_id": "O1",
     "listing_title": "Wool\r\ncoat <b>",
     "other_name": "Murad",
+    "statement": "Sold elsewhere",
+    "appeal_until": "2026-12-21T08:00:00Z",
     "before": 5000,
     "after": 4505,
     "price": {"amount": 4505, "currency": "AZN"},
@@ -80,10 +82,19 @@ def test_every_mail_is_whole_in_every_language(locale: str) -> None:
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_what_has_no_words_yet_or_leads_nowhere_says_only_that_there_is_news(locale: str) -> None:
-    for event, data in (("report.decided", {"listing_title": "Secret"}), ("order.paid", {"listing_title": "Secret"})):
+    for event, data in (("test.told", {"listing_title": "Secret"}), ("order.paid", {"listing_title": "Secret"})):
         mail = pen(locale).news(event, data)
         assert mail.subject == pen(locale).news("other", {}).subject
         assert "Secret" not in mail.text
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_decision_is_mailed_with_its_reasons_and_until_when_it_may_be_appealed(locale: str) -> None:
+    for body in bodies(compose(pen(locale).news("moderation.decided", DATA), SENDER)):
+        assert "Sold elsewhere" in body
+        assert "2026-12-21" in body
+    final = pen(locale).news("moderation.decided", DATA | {"appeal_until": None})
+    assert "2026" not in final.text
 
 
 def test_a_mail_of_many_chats_names_the_first_twenty() -> None:
