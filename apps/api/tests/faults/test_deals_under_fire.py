@@ -24,7 +24,7 @@ from support.fire import Fire
 from support.many_items import items
 from support.orders import INVARIANTS
 from support.people import Person
-from support.postgres import kill_postmaster
+from support.postgres import kill_postmaster, wait_until_gone
 from support.server import api_processes
 from support.sql import Sql
 
@@ -85,6 +85,7 @@ async def pass_time(fire: Fire, urls: EmbeddedUrls, runtime: Runtime, seconds: f
 async def restart(fire: Fire, postgres: EmbeddedPostgres) -> None:
     fire.down = True
     kill_postmaster(postgres)
+    await asyncio.to_thread(wait_until_gone, postgres.cluster_dir, 60)
     await asyncio.to_thread(postgres.start)
     await asyncio.sleep(STAYS_AWAY)
     fire.down = False
