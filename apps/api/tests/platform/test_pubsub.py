@@ -117,3 +117,15 @@ async def test_close_ends_its_tasks(database_urls: EmbeddedUrls) -> None:
     async with started(database_urls.app):
         pass
     assert asyncio.all_tasks() <= before
+
+
+async def test_keys_by_the_hundred_under_a_long_name_all_arrive(database_urls: EmbeddedUrls) -> None:
+    """As when hundreds of people are told at once: no more goes into one NOTIFY than it may carry."""
+    topic, keys = "a-topic-of-thirty-letters-here", [str(uuid4()) for _ in range(500)]
+    async with started(database_urls.app) as (one, _), started(database_urls.app) as (two, _):
+        heard = Heard()
+        two.subscribe(topic, heard.append)
+        for key in keys:
+            one.publish(topic, key)
+        await until(lambda: set(keys) <= set(heard))
+        assert one.connected

@@ -19,7 +19,7 @@ BROKER_NAME = "memi broker"
 """How the connection is told apart in pg_stat_activity."""
 JOBS_TOPIC = "jobs"
 JOBS_CHANNEL = "ch_pgqueuer"
-_MAX_KEYS = 150  # 150 uuids stay below the 8,000 bytes that a NOTIFY may carry
+_MAX_KEYS = 100  # 100 uuids under a topic of 30 letters stay below the 8,000 bytes that a NOTIFY may carry
 Callback = Callable[[str | None], None]
 
 
