@@ -51,8 +51,6 @@ LIMITED: dict[tuple[str, str], Limit] = {
 WITHOUT: set[tuple[str, str]] = {
     # Ends one's own session, by a token of 256 bits.
     ("POST", "/auth/logout"),
-    # Does nothing without a signature, and redeliveries after an outage come in bursts.
-    ("POST", "/webhooks/payments"),
     # Does nothing without a token that we sealed; a provider of mail posts for all of its users from a few addresses.
     ("POST", "/notifications/unsubscribe/{token}"),
     # Takes a file that an upload which was counted has announced, once, of the announced size.
