@@ -45,6 +45,9 @@ WHERE u.id = $2
 """
 
 
+_STANDS = "SELECT NOT is_blocked AND deleted_at IS NULL FROM users WHERE id = $1"
+
+
 class RealDeal:
     """One item of the seller's, as the model has it."""
 
@@ -192,6 +195,8 @@ class RealDeal:
             if await self._sql.value(already, UUID(person.id), UUID(other.id)):
                 return False  # whether it was this one or the other who blocked is all the same to the model
             return self._went(await person.put(f"/users/me/blocks/{other.id}"))
+        if not await self._sql.value(_STANDS, UUID(person.id)):
+            return False  # asked of the service below, which leaves who is signed in to the routes
         for one, another in ((person, other), (other, person)):
             await self._inside(lambda session: blocks.unblock(session, UUID(one.id), UUID(another.id)), NotFound)  # noqa: B023  # run at once
         return True
