@@ -28,6 +28,8 @@ MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 """What OWASP asks of argon2id at least. One lane, so that a hash is one thread's work and the threads bound the CPU."""
 _BCRYPT_BYTES = 72
 _NICER_BY = 10
+_RESTS = 2.0
+"""How long a turn rests after it was used, in times of what hashing takes: nobody waits for it but the next in line."""
 _ASSUMED_SECONDS = 0.05
 
 
@@ -95,8 +97,12 @@ class PasswordHasher:
         self._in_hand += 1
         metrics.PASSWORD_QUEUE.inc()
         try:
-            async with self._turns:
+            await self._turns.acquire()
+            try:
                 yield PasswordTurn(self)
+            finally:
+                # The next waits a while longer than it must: a rush of sign-ins takes a share of the machine, not all.
+                asyncio.get_running_loop().call_later(self._seconds * _RESTS, self._turns.release)
         finally:
             self._in_hand -= 1
             metrics.PASSWORD_QUEUE.dec()
