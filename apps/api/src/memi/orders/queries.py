@@ -53,11 +53,6 @@ async def unpaid_of(session: AsyncSession, listing_id: UUID) -> tuple[UUID, UUID
     return None if row is None else (row[0], row[1])
 
 
-async def in_hours(session: AsyncSession, hours: float) -> datetime:
-    """The time that many hours from now, by the database's clock."""
-    return (await session.execute(select(func.statement_timestamp() + timedelta(hours=hours)))).scalar_one()
-
-
 async def page(
     session: AsyncSession,
     user_id: UUID,

@@ -32,6 +32,7 @@ from memi.orders.paying import refund_sent as refund_sent
 from memi.orders.payments import Payments
 from memi.orders.rendering import render
 from memi.orders.schemas import OrderQuery, OrderRead, OrderRequest
+from memi.platform.clock_queries import in_hours
 from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import FieldError, NotFound, StaleVersion, ValidationFailed
 from memi.platform.events import publish
@@ -254,9 +255,7 @@ async def _freeze(
         buyer_name=people[buyer_id].name,
         seller_name=people[listing.seller_id].name,
         version=1,
-        expires_at=await queries.in_hours(
-            session, settings.order_payment_hours if paid else settings.order_pending_hours
-        ),
+        expires_at=await in_hours(session, settings.order_payment_hours if paid else settings.order_pending_hours),
     )
 
 

@@ -13,6 +13,7 @@ from memi.listings import service as listings
 from memi.listings.lifecycle import BROWSABLE
 from memi.listings.lifecycle import Status as ListingStatus
 from memi.listings.models import Listing
+from memi.platform.clock_queries import in_hours
 from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import InvalidToken, NotFound, StaleVersion
 from memi.platform.events import publish
@@ -63,7 +64,7 @@ async def request(session: AsyncSession, listing_id: UUID, buyer_id: UUID, messa
         seller_id=listing.seller_id,
         chat_id=chat.id,
         message=message,
-        expires_at=await queries.in_hours(session, hours),
+        expires_at=await in_hours(session, hours),
     )
     session.add(reservation)
     await session.flush()
@@ -82,7 +83,7 @@ async def accept(session: AsyncSession, own: OwnReservation, expected: int | Non
     if listing.status != ListingStatus.ACTIVE:
         raise ListingUnavailable(listing.status)
     hours = adapters_of(session).get(Settings).reservation_hold_hours
-    ends = await queries.in_hours(session, hours)
+    ends = await in_hours(session, hours)
     await listings.hold(
         session,
         listing,

@@ -69,7 +69,7 @@ class TestTheClock:
         late = [await orders.new() for _ in range(3)]
         for purchase in late:
             await orders.hurry(purchase)
-        monkeypatch.setattr("memi.orders.jobs._BATCH", 2)
+        monkeypatch.setattr("memi.platform.sweeping._BATCH", 2)
         await expire_orders.run(runtime)
         assert [await purchase.status() for purchase in late] == ["CANCELLED"] * 3
 
