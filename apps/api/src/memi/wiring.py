@@ -198,6 +198,7 @@ MODELS: list[str] = [
     "catalog.models",
     "media.models",
     "audit.models",
+    "usage.models",
     "listings.models",
     "search.models",
     "favorites.models",

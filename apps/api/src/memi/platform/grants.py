@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-APPEND_ONLY = ("messages", "audit_log")
+APPEND_ONLY = ("messages", "audit_log", "usage_events")
 """Tables whose rows are never changed or removed by the service; triggers refuse it to the owner as well."""
 
 
