@@ -112,6 +112,9 @@ def _events() -> None:
         sa.PrimaryKeyConstraint("at", "id", name=op.f("pk_usage_events")),
         postgresql_partition_by="RANGE (at)",
     )
+    op.create_index(
+        "ix_usage_events_person", "usage_events", ["person", "at", "id"], postgresql_where="person IS NOT NULL"
+    )
 
 
 def _consents() -> None:

@@ -69,7 +69,7 @@ async def test_the_service_owns_nothing_and_rewrites_no_log(sql: Sql) -> None:
     owned = await sql.rows("SELECT relname FROM pg_class WHERE relowner = 'memi_app'::regrole")
     assert owned == []
     assert await sql.value("SELECT has_schema_privilege('memi_app', 'public', 'CREATE')") is False
-    for table in ("messages", "audit_log"):
+    for table in ("messages", "audit_log", "usage_events"):
         for right in ("UPDATE", "DELETE", "TRUNCATE"):
             query = "SELECT has_table_privilege('memi_app', $1, $2)"
             assert await sql.value(query, table, right) is False, f"{right} on {table}"

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -42,6 +43,8 @@ class UsageEvent(Base):
         CheckConstraint("octet_length(person) = 16", name="person_is_key"),
         CheckConstraint("octet_length(properties::text) <= 1000", name="properties_are_small"),
         PrimaryKeyConstraint("at", "id"),
+        # What of all this is somebody's: for them to read.
+        Index("ix_usage_events_person", "person", "at", "id", postgresql_where=text("person IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

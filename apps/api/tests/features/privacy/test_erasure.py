@@ -21,7 +21,7 @@ from support.sql import Sql
 TABLES = """
 SELECT c.relname AS "table", a.attname AS "column", a.atttypid = 'bytea'::regtype AS is_bytes
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
 """
 
 
