@@ -4,6 +4,8 @@ from sqlalchemy import Connection, text
 
 APPEND_ONLY = ("messages", "audit_log", "usage_events")
 """Tables whose rows are never changed or removed by the service; triggers refuse it to the owner as well."""
+READ_ONLY = ("audit_head",)
+"""Tables that the database itself writes, by functions that run as the owner."""
 
 
 def grant_to_service(connection: Connection, role: str) -> None:
@@ -18,6 +20,8 @@ def grant_to_service(connection: Connection, role: str) -> None:
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {quoted}",
     ):
         connection.exec_driver_sql(statement)
-    for table in APPEND_ONLY:
+    refused = [(table, "UPDATE, DELETE, TRUNCATE") for table in APPEND_ONLY]
+    refused += [(table, "INSERT, UPDATE, DELETE, TRUNCATE") for table in READ_ONLY]
+    for table, rights in refused:
         if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"public.{table}"}) is not None:
-            connection.exec_driver_sql(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {quoted}")
+            connection.exec_driver_sql(f"REVOKE {rights} ON {table} FROM {quoted}")
