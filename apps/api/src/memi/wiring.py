@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from litestar import Router
 
@@ -31,13 +32,21 @@ from memi.catalog import routes as catalog_routes
 from memi.catalog import seeding
 from memi.catalog.service import Catalog
 from memi.chat import commands as chat_commands
+from memi.chat import flag_routes as chat_flag_routes
 from memi.chat import handlers as chat_handlers
 from memi.chat import jobs as chat_jobs
-from memi.chat import listing_watch
+from memi.chat import listing_watch, reviewing
 from memi.chat import personal_data as chat_data
 from memi.chat import routes as chat_routes
 from memi.favorites import personal_data as favorites_data
 from memi.favorites import routes as favorites_routes
+from memi.intelligence import jobs as intelligence_jobs
+from memi.intelligence import personal_data as intelligence_data
+from memi.intelligence import plugins
+from memi.intelligence.buffer import VerdictBuffer
+from memi.intelligence.ports import CATEGORY_TAGGER, CHAT_MODERATOR, FRAUD_SCORER, PRICE_ADVISER, Port
+from memi.intelligence.service import Intelligence
+from memi.listings import advice_routes, assessing, tagging
 from memi.listings import handlers as listings_handlers
 from memi.listings import jobs as listings_jobs
 from memi.listings import personal_data as listings_data
@@ -103,8 +112,10 @@ from memi.reservations import routes as reservations_routes
 from memi.search import handlers as search_handlers
 from memi.search import jobs as search_jobs
 from memi.search import personal_data as search_data
+from memi.search import recommendation_routes as search_recommending
 from memi.search import routes as search_routes
 from memi.search.engine import PostgresEngine, SearchEngine
+from memi.search.feed import FeedOrdering
 from memi.search.service import Browser
 from memi.users import personal_data as users_data
 from memi.users import routes as users_routes
@@ -121,9 +132,12 @@ ROUTERS: list[Router] = [
     catalog_routes.router,
     media_routes.router,
     listings_routes.router,
+    advice_routes.router,
     favorites_routes.router,
     search_routes.router,
+    search_recommending.router,
     chat_routes.router,
+    chat_flag_routes.router,
     realtime_routes.router,
     privacy_routes.router,
     reservations_routes.router,
@@ -150,10 +164,18 @@ HANDLERS: list[ModuleType] = [
 ]
 """Modules whose `@in_transaction` and `@durable` functions listen to events."""
 
+ASKING_PLUGINS: dict[ModuleType, tuple[Port[Any, Any], ...]] = {
+    assessing: (FRAUD_SCORER, PRICE_ADVISER),
+    tagging: (CATEGORY_TAGGER,),
+    reviewing: (CHAT_MODERATOR,),
+}
+"""Modules whose handlers ask plug-ins, and at which ports: they listen while one of those is plugged in."""
+
 JOBS: list[ModuleType] = [
     maintenance,
     media_disposal,
     media_jobs,
+    intelligence_jobs,
     auth_oauth_jobs,
     auth_jobs,
     auth_mfa_jobs,
@@ -184,6 +206,7 @@ PERSONAL_DATA: list[PersonalData] = [
     auth_data.PERSONAL_DATA,
     users_data.PERSONAL_DATA,
     media_data.PERSONAL_DATA,
+    intelligence_data.PERSONAL_DATA,
     audit_data.PERSONAL_DATA,
     stored_replies.PERSONAL_DATA,
 ]
@@ -197,6 +220,7 @@ MODELS: list[str] = [
     "auth.oauth_models",
     "catalog.models",
     "media.models",
+    "intelligence.models",
     "audit.models",
     "usage.models",
     "listings.models",
@@ -235,8 +259,10 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
     """Connect everything a process of memi needs, and close it again."""
     load_models()
     key_ring = load_key_ring(settings)
+    intelligence = Intelligence(plugins.find(settings))
     database = await connect(settings, database_url)
-    bus = EventBus(HANDLERS)
+    dormant = [module for module, ports in ASKING_PLUGINS.items() if not intelligence.has(*ports)]
+    bus = EventBus([*HANDLERS, *ASKING_PLUGINS], dormant)
     broker = Broker(database_url)
     adapters = Adapters()
     runtime = Runtime(
@@ -249,6 +275,8 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         cursors=CursorSigner(key_ring.signing_key("cursor")),
         adapters=adapters,
     )
+    adapters.set(Intelligence, intelligence)
+    adapters.set(VerdictBuffer, VerdictBuffer(runtime.unit_of_work))
     hasher = _choose_adapters(runtime)
     # Starts no process before its first picture, so only workers ever have any.
     images = ImagePool(settings.image_workers)
@@ -263,6 +291,8 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
         await adapters.get(Limiter).aclose()
         await adapters.get(Providers).aclose()
         await payments_of(adapters).aclose()
+        intelligence.close()
+        await adapters.get(VerdictBuffer).aclose()
         await database.close()
 
 
@@ -305,10 +335,13 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Payments, _payments(settings))  # pyright: ignore[reportAbstractUsage]
     adapters.set(Outgoing, Outgoing(runtime))
     adapters.set(Signatures, Signatures([item.get_secret_value() for item in settings.payments_webhook_secrets]))
-    adapters.set(FeatureChecks, FeatureChecks({"payments": adapters.get(Outgoing).check}))
+    adapters.set(
+        FeatureChecks,
+        FeatureChecks({"payments": adapters.get(Outgoing).check, "intelligence": adapters.get(Intelligence).check}),
+    )
     catalog = Catalog(runtime.database.hot, runtime.broker)
     adapters.set(Catalog, catalog)
-    adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors))
+    adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors, FeedOrdering(adapters)))
     adapters.set(SearchEngine, PostgresEngine())  # pyright: ignore[reportAbstractUsage]
     checker = SessionChecker(runtime.database.hot, adapters.get(AuthPolicy))
     adapters.set(SessionCheck, checker)  # pyright: ignore[reportAbstractUsage]

@@ -25,3 +25,11 @@ class ChatClosed(AppError):
 
 class TooManySubscriptions(AppError):
     code, status, title = "too_many_subscriptions", 429, "This socket has subscribed to as many chats as it may."
+
+
+class FlagIsResolved(AppError):
+    code, status, title = "flag_is_resolved", 409, "This flag has been dealt with."
+
+
+class NotImpartial(AppError):
+    code, status, title = "not_impartial", 403, "You are in this chat: a colleague must look."

@@ -73,3 +73,22 @@ class Message(Base):
     upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("uploads.id", ondelete="RESTRICT"))
     client_id: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[CreatedAt]
+
+
+class MessageFlag(Base):
+    """Something about a message for moderators to look at. The message itself stays as it was written."""
+
+    __tablename__ = "message_flags"
+    __table_args__ = (
+        CheckConstraint("source IN ('RULE','PLUGIN')", name="source"),
+        Index("uq_message_flags_message_id", "message_id", "kind", "source", unique=True),
+        Index("ix_message_flags_queue", "id", postgresql_where=text("resolved_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="RESTRICT"))
+    kind: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+    resolved_at: Mapped[OptionalTimestamp]

@@ -32,3 +32,7 @@ class ReadOnly(AppError):
 
 class ImagesNotReady(AppError):
     code, status, title = "images_not_ready", 409, "The images are still being processed; try again shortly."
+
+
+class NoPriceAdvice(AppError):
+    code, status, title = "no_price_advice", 404, "Nobody can say just now what this would sell for."

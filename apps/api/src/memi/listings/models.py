@@ -30,7 +30,7 @@ class Listing(Base):
         CheckConstraint("(status = 'SOLD') = (sold_at IS NOT NULL) OR status = 'REMOVED'", name="sold_has_time"),
         CheckConstraint("(previous_status IS NOT NULL) = (status IN ('REMOVED','DELETED'))", name="previous_status"),
         Index(None, "seller_id", "status", text("id DESC")),
-        Index(None, "category_id"),
+        Index(None, "category_id", text("id DESC")),
         Index(None, "condition"),
         Index(None, "size"),
         Index(None, "color"),
@@ -123,6 +123,13 @@ class ListingFlag(Base):
         CheckConstraint("source IN ('USER','RULE','PLUGIN')", name="source"),
         Index(None, "listing_id"),
         Index("ix_listing_flags_open", "kind", "created_at", postgresql_where=text("resolved_at IS NULL")),
+        Index(
+            "uq_listing_flags_of_plugins",
+            "listing_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("source = 'PLUGIN' AND resolved_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -52,7 +52,7 @@ async def render(
             description=listing.description,
             price=price_of(listing),
             condition=listing.condition,
-            category=_category(snapshot, listing.category_id, lang),
+            category=category_of(snapshot, listing.category_id, lang),
             attributes=listing.attributes,
             size=listing.size,
             color=listing.color,
@@ -145,7 +145,7 @@ def _location(listing: Listing) -> Location | None:
     return None if listing.lat is None or listing.lon is None else Location(listing.lat, listing.lon)
 
 
-def _category(snapshot: CatalogSnapshot, category_id: UUID | None, lang: str) -> CategoryRead | None:
+def category_of(snapshot: CatalogSnapshot, category_id: UUID | None, lang: str) -> CategoryRead | None:
     node = None if category_id is None else snapshot.category_by_id(category_id)
     if node is None:
         return None

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,8 @@ from memi.platform.unit_of_work import adapters_of
 
 MAX_IMAGES = 8
 _GOOD_WIDTH = 1080
+_SMALL_WIDTH = 640
+_COMMON = "image/webp"
 _CHUNK = 1024 * 1024
 
 
@@ -194,9 +197,37 @@ async def images(session: AsyncSession, upload_ids: Sequence[UUID]) -> dict[UUID
     return {upload.id: _to_image(store, upload) for upload in await queries.by_ids(session, upload_ids)}
 
 
+class SmallPicture(NamedTuple):
+    """A finished picture at a size that is quick to look at."""
+
+    owner_id: UUID
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+
+
+async def small_picture(session: AsyncSession, upload_id: UUID) -> SmallPicture | None:
+    """None for what is not READY, or not there any more."""
+    upload = next(iter(await queries.by_ids(session, [upload_id])), None)
+    if upload is None or upload.status != "READY":
+        return None
+    sizes = [item for item in upload.renditions or () if item["content_type"] == _COMMON]
+    small = [item for item in sizes if item["width"] <= _SMALL_WIDTH] or sizes[:1]
+    if not small:
+        return None
+    best = max(small, key=lambda item: item["width"])
+    try:
+        async with store_of(adapters_of(session)).local_copy(best["key"]) as path:
+            data = await asyncio.to_thread(path.read_bytes)
+    except FileNotFoundError:
+        return None
+    return SmallPicture(upload.owner_id, data, best["content_type"], best["width"], best["height"])
+
+
 def _to_image(store: ObjectStore, upload: Upload) -> ImageRead:
     renditions = _renditions(store, upload)
-    common = [item for item in renditions if item.content_type == "image/webp"]
+    common = [item for item in renditions if item.content_type == _COMMON]
     shown = max(
         (item for item in common if item.width <= _GOOD_WIDTH),
         key=lambda item: item.width,

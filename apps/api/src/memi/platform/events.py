@@ -4,7 +4,7 @@
 transaction and run later, at least once, with their effect applied once per (event, handler).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -75,15 +75,19 @@ class DurableJob:
 
 
 class EventBus:
-    """All subscriptions, by event type."""
+    """All subscriptions, by event type.
 
-    def __init__(self, modules: Iterable[ModuleType]) -> None:
-        self.subscriptions = [
-            item for module in modules for item in vars(module).values() if isinstance(item, Subscription)
-        ]
+    Those of `dormant` modules hear of nothing new, and so cost nothing; what was queued for them before still runs.
+    """
+
+    def __init__(self, modules: Iterable[ModuleType], dormant: Collection[ModuleType] = ()) -> None:
+        self.subscriptions: list[Subscription] = []
         self._by_type: dict[type, list[Subscription]] = {}
-        for item in self.subscriptions:
-            self._by_type.setdefault(item.event, []).append(item)
+        for module in modules:
+            found = [item for item in vars(module).values() if isinstance(item, Subscription)]
+            self.subscriptions += found
+            for item in found if module not in dormant else ():
+                self._by_type.setdefault(item.event, []).append(item)
 
     async def settle(self, session: AsyncSession) -> list[DurableJob]:
         """Run the in-transaction handlers until no new event comes; returns the durable runs to enqueue."""

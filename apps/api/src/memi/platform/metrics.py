@@ -30,6 +30,14 @@ PAYMENT_BREAKER = Gauge(
     multiprocess_mode="mostrecent",
 )
 PAYMENT_BREAKER_OPENED = Counter("memi_payment_breaker_opened_total", "How often that circuit breaker opened.")
+INTELLIGENCE_CALLS = Counter("memi_intelligence_calls_total", "Calls of plug-ins.", ("port", "outcome"))
+INTELLIGENCE_BREAKER_OPENED = Counter(
+    "memi_intelligence_breaker_opened_total", "How often a plug-in was left alone for a while.", ("port",)
+)
+INTELLIGENCE_BLOCKED = Counter(
+    "memi_intelligence_blocked_loop_total", "How often a plug-in kept the event loop to itself.", ("port",)
+)
+INTELLIGENCE_DROPPED = Counter("memi_intelligence_verdicts_dropped_total", "Verdicts that were not written down.")
 
 
 def render(multiprocess_dir: str | None) -> bytes:

@@ -105,6 +105,14 @@ class Settings(BaseSettings):
     payments_breaker_failures: int = Field(5, ge=1, le=1000)
     payments_breaker_seconds: float = Field(30.0, ge=0.1, le=3600)
 
+    intelligence_plugins: Annotated[tuple[str, ...], NoDecode] = ()
+    intelligence_seconds: float = Field(0.3, gt=0, le=10)
+    intelligence_threads: int = Field(2, ge=1, le=32)
+    intelligence_breaker_failures: int = Field(5, ge=1, le=1000)
+    intelligence_breaker_seconds: float = Field(30.0, ge=0.1, le=3600)
+    intelligence_fraud_score: float = Field(0.8, ge=0, le=1)
+    intelligence_days: int = Field(90, ge=1, le=3650)
+
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)
     max_number_digits: int = Field(20, ge=16, le=400)
@@ -135,7 +143,9 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(20, ge=1, le=1000)
     realtime_poll_seconds: float = Field(1.0, ge=0.1, le=60)
 
-    @field_validator("web_origins", "oauth_redirects", "payments_webhook_secrets", mode="before")
+    @field_validator(
+        "web_origins", "oauth_redirects", "payments_webhook_secrets", "intelligence_plugins", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):

@@ -32,6 +32,8 @@ class Plan:
     limit: int
     cursor: str | None
     words: tuple[str, ...] = ()
+    is_feed: bool = False
+    """Neither words nor an order nor a seller were asked for: a page may be put into its viewer's own order."""
     scope: str = field(init=False)
     """Names everything but the page: a cursor is good for the same filters and sort only."""
 
@@ -103,7 +105,8 @@ class _Reader:
             choices=len(self._choices),
             **{name: name in arguments for name in ("section", "brand", "seller", "min_price", "max_price")},
         )
-        return Plan(shape, arguments, asked.limit, asked.cursor, words)
+        is_feed = asked.sort is None and order == "newest" and asked.seller is None
+        return Plan(shape, arguments, asked.limit, asked.cursor, words, is_feed)
 
     def _category(self, slug: str | None) -> None:
         if slug is None:

@@ -1,5 +1,6 @@
 """Browsing: a query string in, finished JSON out, in one round trip; a second and third only when nothing was found."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from memi.platform.etags import etag
 from memi.platform.permissions import Permission
 from memi.platform.principal import Principal
 from memi.search.cards import finish_card, finish_page, page_json
+from memi.search.feed import FeedOrdering
 from memi.search.filters import Plan, read_listing_query, read_seller_query
 from memi.search.spelling import corrects, nearest, tsquery, variants
 from memi.search.statements import NEAREST, PAGE, Shape, cards
@@ -41,11 +43,12 @@ _CURSOR_TYPES: dict[str, tuple[type, ...]] = {
 class Browser:
     """The process's reader of cards. Plans of query strings are kept, because front ends ask the same ones."""
 
-    def __init__(self, database: Database, catalog: Catalog, cursors: CursorSigner) -> None:
+    def __init__(self, database: Database, catalog: Catalog, cursors: CursorSigner, feed: FeedOrdering) -> None:
         self._hot = database.hot
         self._by_value = database.hot_by_value
         self._catalog = catalog
         self._cursors = cursors
+        self._feed = feed
         self._snapshot: CatalogSnapshot | None = None
         self._plans: dict[bytes, Plan] = {}
 
@@ -92,7 +95,12 @@ class Browser:
         rows = await self._fetch(shape, arguments)
         if plan.words and plan.cursor is None and len(rows) < min(_FEW, plan.limit):
             rows = await self._corrected(plan, shape, arguments, rows)
-        return self._body(plan, arguments, rows)
+        more = len(rows) > plan.limit
+        shown = rows[: plan.limit] if more else rows
+        last = shown[-1] if more else None
+        if viewer is not None and plan.is_feed and self._feed.is_on:
+            shown = await self._feed.order(viewer, shown)
+        return self._body(plan, arguments, shown, last)
 
     async def _fetch(self, shape: Shape, arguments: dict[str, object]) -> list[Row]:
         statement = cards(shape)
@@ -129,15 +137,11 @@ class Browser:
             case _:
                 arguments["after_price"], arguments["after_id"] = values[:2]
 
-    def _body(self, plan: Plan, arguments: dict[str, object], rows: list[Row]) -> bytes:
-        """Rows are (listing_id, published_at, price or rank, card, favourites, is_favorite)."""
-        more = len(rows) > plan.limit
-        if more:
-            rows = rows[: plan.limit]
+    def _body(self, plan: Plan, arguments: dict[str, object], rows: Sequence[Row], last: Row | None) -> bytes:
+        """Rows are (listing_id, published_at, price or rank, card, favourites, is_favorite); more follow `last`."""
         items = b",".join([finish_card(row[3], row[4], row[5]) for row in rows])
-        if not more:
+        if last is None:
             return b'{"items":[%b],"next_cursor":null}' % items
-        last = rows[-1]
         values: tuple[CursorValue, ...]
         match plan.shape.order:
             case "newest":

@@ -1,0 +1,19 @@
+"""Forgetting what plug-ins said long ago."""
+
+from datetime import timedelta
+
+from memi.intelligence import queries
+from memi.platform.jobs import recurring
+from memi.platform.runtime import Runtime
+
+_BATCH = 5000
+
+
+@recurring(timedelta(hours=1))
+async def prune_verdicts(runtime: Runtime) -> None:
+    """Those older than MEMI_INTELLIGENCE_DAYS, in short transactions."""
+    age = timedelta(days=runtime.settings.intelligence_days)
+    gone = _BATCH
+    while gone == _BATCH:
+        async with runtime.unit_of_work() as session:
+            gone = await queries.prune(session, age, _BATCH)
