@@ -11,6 +11,7 @@ from litestar import Router
 from memi.admin import access_routes as admin_access_routes
 from memi.admin import accounts_routes as admin_accounts_routes
 from memi.admin import routes as admin_routes
+from memi.audit import jobs as audit_jobs
 from memi.audit import personal_data as audit_data
 from memi.auth import account_routes as auth_account_routes
 from memi.auth import handlers as auth_handlers
@@ -175,6 +176,7 @@ JOBS: list[ModuleType] = [
     maintenance,
     media_disposal,
     media_jobs,
+    audit_jobs,
     intelligence_jobs,
     auth_oauth_jobs,
     auth_jobs,

@@ -14,7 +14,15 @@ _WHY = "a record of what staff did that can be added to and nothing else; it nam
 
 
 async def _deeds(session: AsyncSession, user_id: UUID, before: Any) -> Batch:
-    rows = await queries.find(session, AuditFilter(actor=user_id), before, _PAGE)
+    return await _done(session, AuditFilter(actor=user_id, by_themselves=True), before)
+
+
+async def _deeds_as_others(session: AsyncSession, user_id: UUID, before: Any) -> Batch:
+    return await _done(session, AuditFilter(impersonator=user_id), before)
+
+
+async def _done(session: AsyncSession, wanted: AuditFilter, before: Any) -> Batch:
+    rows = await queries.find(session, wanted, before, _PAGE)
     records = [
         {
             "at": row.at,
@@ -39,6 +47,7 @@ PERSONAL_DATA = PersonalData(
     feature="audit",
     kinds=(
         Kind("staff_deeds", "What you did as a member of staff.", _deeds),
+        Kind("staff_deeds_as_others", "What you did in somebody else's place.", _deeds_as_others),
         Kind("decisions", "What staff decided about your account.", _decisions),
     ),
     kept={"audit_log.actor_id": _WHY, "audit_log.impersonator_id": _WHY},

@@ -23,7 +23,10 @@ async def find(
         (AuditEntry.action, wanted.action),
         (AuditEntry.target_type, wanted.target_type),
         (AuditEntry.target_id, wanted.target_id),
+        (AuditEntry.impersonator_id, wanted.impersonator),
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if wanted.by_themselves:
+        statement = statement.where(AuditEntry.impersonator_id.is_(None))
     return (await session.scalars(statement)).all()

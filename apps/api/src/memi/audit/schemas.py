@@ -12,3 +12,6 @@ class AuditFilter:
     action: str | None = None
     target_type: str | None = None
     target_id: str | None = None
+    impersonator: UUID | None = None
+    by_themselves: bool = False
+    """Only what nobody did in somebody else's place."""

@@ -17,7 +17,7 @@ from memi.platform.principal import Principal
 
 async def record(
     session: AsyncSession,
-    caller: Principal,
+    caller: Principal | None,
     action: str,
     target_type: str,
     target_id: UUID | str,
@@ -28,11 +28,13 @@ async def record(
 ) -> None:
     """Write that `caller` did `action` ("listing.remove"); it lasts if and only if this unit of work does.
 
-    `before` and `after` hold what changed, as JSON can say it; values whose name says they are secret are left out.
+    None did what nobody did: what time ended. Who acts in somebody's place is named beside them. `before` and `after`
+    hold what changed, as JSON can say it; values whose name says they are secret are left out.
     """
     session.add(
         AuditEntry(
-            actor_id=caller.user_id,
+            actor_id=None if caller is None else caller.user_id,
+            impersonator_id=None if caller is None else caller.impersonator_id,
             action=action,
             target_type=target_type,
             target_id=str(target_id),
@@ -52,4 +54,5 @@ async def find(
 
 
 def _plain(values: Mapping[str, object] | None) -> dict[str, Any] | None:
-    return None if values is None else msgspec.to_builtins(redacted(values), str_keys=True)
+    """As JSON says it, before names are looked at: a struct or a set may hold secrets too."""
+    return None if values is None else redacted(msgspec.to_builtins(values, str_keys=True))

@@ -25,6 +25,7 @@ from memi.platform.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from memi.platform.impersonation import refuse_in_anothers_place
 from memi.platform.json_bounds import check_json
 from memi.platform.permissions import Permission
 from memi.platform.principal import AccessTokens, Principal, SessionCheck
@@ -73,7 +74,10 @@ def provide_session(request: AnyRequest) -> AsyncSession:
 
 
 def principal_of(connection: Connection | AnyRequest) -> Principal | None:
-    """Read the token, once per request; raises `InvalidToken` for a bad one, None for none."""
+    """Read the token, once per request; raises `InvalidToken` for a bad one, None for none.
+
+    Raises `NotWhileImpersonating` where the route is not open to who acts in somebody else's place.
+    """
     state = state_of(connection.scope)
     if state.principal is None:
         authorization = cookies = None
@@ -86,6 +90,8 @@ def principal_of(connection: Connection | AnyRequest) -> Principal | None:
             state.principal = runtime_of(connection).adapters.get(AccessTokens).read(bearer_of(authorization))
         elif cookies is not None:
             state.principal = _principal_of_browser(connection, state, cookies)
+    if state.principal is not None:
+        refuse_in_anothers_place(state.principal, connection.route_handler)
     return state.principal
 
 
@@ -121,6 +127,7 @@ async def checked_principal(connection: Connection | AnyRequest) -> Principal:
     if not state.checked:
         check = runtime_of(connection).adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
         principal = state.principal = await check.check(principal)
+        refuse_in_anothers_place(principal, connection.route_handler)
         state.checked = True
     return principal
 
@@ -157,6 +164,14 @@ async def recently_proved(connection: Connection, handler: BaseRouteHandler) -> 
     _may_act(principal, handler)
     if not principal.recently_proved:
         raise StepUpRequired
+
+
+async def second_factor_shown(connection: Connection, handler: BaseRouteHandler) -> None:
+    """A route guard for what needs a second factor also where staff need none: else `MfaEnrolmentRequired`."""
+    principal = await checked_principal(connection)
+    _may_act(principal, handler)
+    if not principal.second_factor:
+        raise MfaEnrolmentRequired("This needs a second factor, shown in this session.")
 
 
 def query_of(model: type[Q]) -> Provide:

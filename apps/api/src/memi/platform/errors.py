@@ -75,6 +75,10 @@ class StepUpRequired(AppError):
     code, status, title = "step_up_required", 403, "Prove who you are once more, by `POST /auth/step-up`."
 
 
+class NotWhileImpersonating(AppError):
+    code, status, title = "not_while_impersonating", 403, "This is not done in somebody else's place."
+
+
 class MalformedJson(AppError):
     code, status, title = "malformed_json", 400, "The body is not valid JSON."
 

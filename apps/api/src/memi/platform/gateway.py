@@ -19,6 +19,7 @@ from memi.platform.compression import compress
 from memi.platform.cors import Cors, answer_preflight, is_preflight
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
 from memi.platform.etags import is_unchanged
+from memi.platform.principal import Principal
 from memi.platform.problems import MEDIA_TYPE, document, to_app_error
 from memi.platform.request_state import KeepsReply, RequestState, set_state
 from memi.platform.settings import Settings
@@ -96,6 +97,7 @@ class Gateway:
                 status=status,
                 ms=round(seconds * 1000, 1),
                 user_id=str(principal.user_id) if principal else None,
+                **_in_anothers_place(principal),
             )
 
     def new_request_id(self) -> str:
@@ -105,6 +107,11 @@ class Gateway:
     @property
     def fixed_headers(self) -> Headers:
         return self._fixed
+
+
+def _in_anothers_place(principal: Principal | None) -> dict[str, str]:
+    impersonator = principal.impersonator_id if principal else None
+    return {} if impersonator is None else {"impersonator_id": str(impersonator)}
 
 
 class _Exchange:

@@ -11,7 +11,20 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from memi.platform.settings import Settings
 
-_SENSITIVE = ("password", "token", "secret", "authorization", "cookie", "key_ring", "database_url", "dsn")
+_SENSITIVE = (
+    "password",
+    "token",
+    "secret",
+    "authorization",
+    "cookie",
+    "key_ring",
+    "private_key",
+    "api_key",
+    "recovery_code",
+    "otpauth",
+    "database_url",
+    "dsn",
+)
 REDACTED = "[redacted]"
 _DETAIL = re.compile(r"(DETAIL: +)[^\n]*")
 

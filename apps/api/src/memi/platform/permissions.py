@@ -1,5 +1,6 @@
 """Roles are sets of permissions; guards ask for permissions."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -8,6 +9,8 @@ class Role(StrEnum):
     SELLER = "SELLER"
     MODERATOR = "MODERATOR"
     ADMIN = "ADMIN"
+    CHAT_INSPECTOR = "CHAT_INSPECTOR"
+    """Beside ADMIN: may also read the chats of whom they impersonate."""
 
 
 class Permission(StrEnum):
@@ -18,6 +21,8 @@ class Permission(StrEnum):
     USERS_DELETE = "users:delete"
     USERS_ROLES = "users:roles"
     USERS_RESET_MFA = "users:reset_mfa"
+    USERS_IMPERSONATE = "users:impersonate"
+    CHATS_IMPERSONATE = "chats:impersonate"
     AUDIT_READ = "audit:read"
     CATALOG_WRITE = "catalog:write"
     SEARCH_REPLAY = "search:replay"
@@ -37,6 +42,12 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: frozenset(),
     Role.SELLER: frozenset(),
     Role.MODERATOR: _MODERATOR,
-    Role.ADMIN: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission) - {Permission.CHATS_IMPERSONATE},
+    Role.CHAT_INSPECTOR: frozenset({Permission.CHATS_IMPERSONATE}),
 }
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.CHAT_INSPECTOR})
+
+
+def grants(roles: Iterable[str], permission: Permission) -> bool:
+    """Whether one of `roles` has the permission."""
+    return any(permission in ROLE_PERMISSIONS[Role(role)] for role in roles)

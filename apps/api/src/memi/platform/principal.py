@@ -11,12 +11,13 @@ import jwt
 from memi.platform.errors import InvalidToken
 from memi.platform.ids import new_id
 from memi.platform.keyring import KeyRing
-from memi.platform.permissions import ROLE_PERMISSIONS, Permission, Role
+from memi.platform.permissions import Permission, Role, grants
 from memi.platform.signing_keys import SigningKey
 
 SHARED = "HS256"
 TYPE = "at+jwt"
 AUDIENCE = "memi"
+CHATS_SCOPE = "chats:read"
 _PURPOSE = "access-token"
 _REMEMBERED = 10_000
 
@@ -35,9 +36,15 @@ class Principal:
     """When they last proved who they are; None until the session was checked."""
     recently_proved: bool = False
     """Whether that was recent enough for what is dangerous, by the database's clock."""
+    second_factor: bool = False
+    """Whether they showed a second factor in this session."""
+    impersonator_id: UUID | None = None
+    """The member of staff who acts in the place of `user_id`; `session_id` is then the impersonation's."""
+    may_read_chats: bool = False
+    """Whether who acts in somebody's place may read their chats too."""
 
     def may(self, permission: Permission) -> bool:
-        return any(permission in ROLE_PERMISSIONS[role] for role in self.roles)
+        return grants(self.roles, permission)
 
 
 class SessionCheck(Protocol):
@@ -80,18 +87,32 @@ class AccessTokens:
 
     def issue(self, user_id: UUID, session_id: UUID, roles: frozenset[Role], now: datetime) -> tuple[str, int]:
         """(token, lifetime in seconds)."""
+        token = self._sign(user_id, session_id, roles, now, now + self._lifetime)
+        return token, int(self._lifetime.total_seconds())
+
+    def issue_to_impersonator(self, principal: Principal, now: datetime) -> str:
+        """A token for who acts in somebody's place, who is named in `act` (RFC 8693); it ends with `expires_at`."""
+        actor = {"sub": str(principal.impersonator_id)}
+        scope = {"scope": CHATS_SCOPE} if principal.may_read_chats else {}
+        return self._sign(
+            principal.user_id, principal.session_id, principal.roles, now, principal.expires_at, act=actor, **scope
+        )
+
+    def _sign(
+        self, user_id: UUID, session_id: UUID, roles: frozenset[Role], now: datetime, end: datetime, **more: object
+    ) -> str:
         claims = {
             "sub": str(user_id),
             "sid": str(session_id),
             "roles": sorted(roles),
             "iat": now,
-            "exp": now + self._lifetime,
+            "exp": end,
             "iss": self._issuer,
             "aud": AUDIENCE,
             "jti": new_id().hex,
+            **more,
         }
-        token = self._encode(claims, self._key, self._algorithm, headers={"kid": self._kid, "typ": TYPE})
-        return token, int(self._lifetime.total_seconds())
+        return self._encode(claims, self._key, self._algorithm, headers={"kid": self._kid, "typ": TYPE})
 
     def read(self, token: str) -> Principal:
         """The principal a valid token names; raises `InvalidToken`.
@@ -125,6 +146,18 @@ class AccessTokens:
                 UUID(claims["sid"]),
                 frozenset(Role(role) for role in claims["roles"]),
                 datetime.fromtimestamp(claims["exp"], UTC),
+                impersonator_id=_actor(claims),
+                may_read_chats="act" in claims and claims.get("scope") == CHATS_SCOPE,
             )
         except (jwt.PyJWTError, ValueError, KeyError, TypeError):
             raise InvalidToken from None
+
+
+def _actor(claims: dict[str, Any]) -> UUID | None:
+    """Who acts in the place of the subject; one person only, never somebody who acts in another's place."""
+    if "act" not in claims:
+        return None
+    actor: dict[str, Any] = claims["act"]
+    if set(actor) != {"sub"}:
+        raise ValueError
+    return UUID(actor["sub"])

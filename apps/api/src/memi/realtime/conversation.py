@@ -9,7 +9,7 @@ import msgspec
 from litestar.exceptions import WebSocketException
 from pydantic import ConfigDict, Field
 
-from memi.platform.errors import AppError, MfaEnrolmentRequired, NotAuthenticated
+from memi.platform.errors import AppError, MfaEnrolmentRequired, NotAuthenticated, NotWhileImpersonating
 from memi.platform.principal import Principal
 from memi.platform.problems import to_app_error
 from memi.platform.request_state import RequestState
@@ -114,7 +114,10 @@ class Conversation:
         raise _Over(CloseCode.NOT_AUTHENTICATED)
 
     async def _principal(self, token: str) -> Principal:
-        principal = await self._hub.check.check(self._hub.tokens.read(token))
+        claimed = self._hub.tokens.read(token)
+        if claimed.impersonator_id is not None:
+            raise NotWhileImpersonating  # a socket would show others that its owner is here, and tell all they are told
+        principal = await self._hub.check.check(claimed)
         if principal.may_only_enrol:
             raise MfaEnrolmentRequired
         return principal

@@ -1,10 +1,13 @@
 """The audit log: what it keeps, who reads it, and that nobody rewrites it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from memi.audit import service
@@ -14,6 +17,17 @@ from memi.platform.principal import Principal
 from memi.platform.runtime import Runtime
 from support.people import People, Person
 from support.sql import Sql
+
+
+class Account(msgspec.Struct):
+    name: str
+    password: str
+
+
+@dataclass
+class Row:
+    name: str
+    more: dict[str, Any]
 
 
 def principal(person: Person) -> Principal:
@@ -35,13 +49,24 @@ class TestRecord:
         assert await sql.value("SELECT count(*) FROM audit_log WHERE target_id = 'undone'") == 0
 
     async def test_never_keeps_secrets(self, people: People, runtime: Runtime, sql: Sql) -> None:
+        """By their names, at any depth and in whatever holds them, and nothing else is lost."""
         actor = principal(await people.moderator())
-        before = {"password_hash": "hunter2", "nested": [{"access_token": "hunter2", "name": "kept"}], "id": uuid4()}
+        before = {
+            "password_hash": "hunter2",
+            "nested": [{"access_token": "hunter2", "name": "kept-1"}, ({"Client-Secret": ["hunter2"]}, "kept-2")],
+            "struct": Account("kept-3", "hunter2"),
+            "row": Row("kept-4", {"deep": {"recovery_codes": ["hunter2"]}}),
+            "otpauth_uri": {"secret": "hunter2"},
+            "set": frozenset({"kept-5"}),
+            "id": uuid4(),
+        }
         async with runtime.unit_of_work() as session:
-            await service.record(session, actor, "thing.done", "THING", "secret", before=before)
-        stored = await sql.value("SELECT before::text FROM audit_log WHERE target_id = 'secret'")
-        assert "hunter2" not in stored
-        assert "kept" in stored
+            await service.record(session, actor, "thing.done", "THING", "secret", before=before, after=before)
+        stored = await sql.rows("SELECT before::text, after::text FROM audit_log WHERE target_id = 'secret'")
+        for text in stored[0].values():
+            assert "hunter2" not in text
+            assert [f"kept-{n}" for n in range(1, 6) if f"kept-{n}" not in text] == []
+            assert str(before["id"]) in text
 
 
 class TestAppendOnly:
