@@ -10,7 +10,13 @@ from litestar import Router
 
 from memi.admin import access_routes as admin_access_routes
 from memi.admin import accounts_routes as admin_accounts_routes
-from memi.admin import routes as admin_routes
+from memi.admin import audit_routes as admin_audit_routes
+from memi.admin import bulk_routes as admin_bulk_routes
+from memi.admin import category_jobs as admin_category_jobs
+from memi.admin import category_routes as admin_category_routes
+from memi.admin import job_routes as admin_job_routes
+from memi.admin import listing_routes as admin_listing_routes
+from memi.admin import user_routes as admin_user_routes
 from memi.audit import jobs as audit_jobs
 from memi.audit import personal_data as audit_data
 from memi.auth import account_routes as auth_account_routes
@@ -114,6 +120,8 @@ from memi.search import handlers as search_handlers
 from memi.search import jobs as search_jobs
 from memi.search import personal_data as search_data
 from memi.search import recommendation_routes as search_recommending
+from memi.search import replay_jobs as search_replay_jobs
+from memi.search import replay_routes as search_replay_routes
 from memi.search import routes as search_routes
 from memi.search.engine import PostgresEngine, SearchEngine
 from memi.search.feed import FeedOrdering
@@ -136,6 +144,7 @@ ROUTERS: list[Router] = [
     advice_routes.router,
     favorites_routes.router,
     search_routes.router,
+    search_replay_routes.router,
     search_recommending.router,
     chat_routes.router,
     chat_flag_routes.router,
@@ -146,7 +155,12 @@ ROUTERS: list[Router] = [
     webhook_routes.router,
     reports_routes.router,
     reports_staff_routes.router,
-    admin_routes.router,
+    admin_listing_routes.router,
+    admin_user_routes.router,
+    admin_audit_routes.router,
+    admin_job_routes.router,
+    admin_bulk_routes.router,
+    admin_category_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
 ]
@@ -184,6 +198,8 @@ JOBS: list[ModuleType] = [
     auth_lockout,
     listings_jobs,
     search_jobs,
+    search_replay_jobs,
+    admin_category_jobs,
     chat_jobs,
     reservations_jobs,
     orders_jobs,

@@ -2,15 +2,19 @@
 
 from uuid import UUID
 
-from litestar import Router, delete, post
+from litestar import Router, delete, get, post
+from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from memi.admin import access
+from memi.admin import access, views
 from memi.admin.errors import CannotResetSelf, StaffProtected
+from memi.admin.refusals import COLLECTION
 from memi.admin.schemas import Reason
 from memi.auth.mfa_errors import NoSecondFactor
-from memi.platform.dependencies import Caller, Session, recently_proved, requires
+from memi.auth.schemas import SessionRead
+from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of, recently_proved, requires
 from memi.platform.errors import NotAuthenticated, NotFound, PermissionDenied, StepUpRequired, ValidationFailed
+from memi.platform.paging import Listed, PageQuery, listed, place_of
 from memi.platform.permissions import Permission
 from memi.platform.problems import problems
 
@@ -38,4 +42,21 @@ async def end_sessions(user_id: FromPath[UUID], data: JSONBody[Reason], caller: 
     await access.end_sessions(session, caller, user_id, data.reason)
 
 
-router = Router("", route_handlers=[reset_mfa, end_sessions], tags=["admin"])
+@get(
+    "/admin/users/{user_id:uuid}/sessions",
+    guards=[requires(Permission.USERS_READ)],
+    dependencies={"asked": query_of(PageQuery)},
+    opt={QUERY_MODEL: PageQuery},
+    responses={**COLLECTION, **problems(NotFound)},
+)
+async def list_user_sessions(
+    user_id: FromPath[UUID], asked: NamedDependency[PageQuery], caller: Caller, app: App, session: Session
+) -> Listed[SessionRead]:
+    """Where a person is signed in, newest first. `current` is the session that asks."""
+    place = place_of(app.cursors, f"admin.sessions:{user_id}", asked, (UUID,))
+    found = await access.sessions_of(session, user_id, place)
+    items = [views.session(item, caller) for item in found.rows]
+    return listed(app.cursors, place, found, items, lambda item: (item.id,))
+
+
+router = Router("", route_handlers=[reset_mfa, end_sessions, list_user_sessions], tags=["admin"])

@@ -5,25 +5,36 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.admin.errors import CannotDeleteSelf
-from memi.admin.service import account_under
+from memi.admin.service import account_under, check_version
 from memi.audit import service as audit
 from memi.platform.principal import Principal
 from memi.users import deletion
+from memi.users import service as users
 from memi.users.models import User
 
 
-async def delete_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
-    """Delete an account as its owner could, link in the mail included; raises `CannotDeleteSelf`, `NotFound`."""
+async def delete_user(
+    session: AsyncSession, caller: Principal, user_id: UUID, reason: str, expected: int | None
+) -> User:
+    """Delete an account as its owner could, link in the mail included.
+
+    Raises `CannotDeleteSelf`, `NotFound`, `StaffProtected`, `StaleVersion`, `LastAdmin`.
+    """
     if user_id == caller.user_id:
         raise CannotDeleteSelf
-    await account_under(session, caller, user_id)
+    check_version(await account_under(session, caller, user_id), expected)
     user = await deletion.delete(session, user_id)
     await _record(session, caller, "user.delete", user, reason)
     return user
 
 
-async def restore_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
-    """Give a deleted account back while its days last; raises `NotFound`, `RestoreTooLate`."""
+async def restore_user(
+    session: AsyncSession, caller: Principal, user_id: UUID, reason: str, expected: int | None
+) -> User:
+    """Give a deleted account back while its days last; raises `NotFound`, `StaleVersion`, `RestoreTooLate`."""
+    found = await users.lock_together(session, [user_id])
+    if user_id in found:
+        check_version(found[user_id], expected)
     user = await deletion.restore(session, user_id)
     await _record(session, caller, "user.restore", user, reason)
     return user

@@ -15,8 +15,16 @@ class CannotResetSelf(AppError):
     code, status, title = "cannot_reset_self", 409, "Another administrator must reset your second factor."
 
 
+class CannotChangeOwnRoles(AppError):
+    code, status, title = "cannot_change_own_roles", 409, "Another administrator must change your roles."
+
+
 class CannotDeleteSelf(AppError):
     code, status, title = "cannot_delete_self", 409, "Delete your own account by `DELETE /users/me`."
+
+
+class SellerGone(AppError):
+    code, status, title = "seller_gone", 409, "The account whose listing this was is deleted."
 
 
 class AlreadyBlocked(AppError):

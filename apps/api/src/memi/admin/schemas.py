@@ -8,6 +8,8 @@ import msgspec
 from pydantic import ConfigDict, Field
 
 from memi.listings.schemas import ListingRead, StatusName
+from memi.platform.paging import PageQuery
+from memi.platform.permissions import Role
 from memi.platform.validation import RequestModel
 
 ReasonText = Annotated[str, Field(min_length=3, max_length=500)]
@@ -28,19 +30,52 @@ class OptionalReason(RequestModel):
     reason: ReasonText | None = None
 
 
-class PageQuery(RequestModel):
-    limit: Annotated[int, Field(ge=1, le=100, description="How many items at most.")] = 24
-    cursor: Annotated[str, Field(min_length=1, max_length=500, description="From the page before.")] | None = None
+class RolesChange(Reason):
+    """The staff roles an account shall have. USER and SELLER come by rule, so naming them changes nothing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"roles": ["USER", "MODERATOR"], "reason": "Joins the team in Ganja"},
+                {"roles": [], "reason": "Left the team"},
+            ]
+        }
+    )
+
+    roles: Annotated[list[Role], Field(max_length=8)]
+
+
+class ManyJobs(Reason):
+    """Dead jobs of one name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "notifications.mail_jobs.send_mail", "reason": "The mail server is back"}]
+        }
+    )
+
+    name: Code
 
 
 class ListingQuery(PageQuery):
     status: StatusName | None = None
     seller: UUID | None = None
     flag: Annotated[Code, Field(description="Only listings with an open flag of this kind.")] | None = None
+    flagged: Annotated[bool, Field(description="Only listings with an open flag, or without any.")] | None = None
 
 
 class UserQuery(PageQuery):
-    q: Annotated[str, Field(min_length=2, max_length=254, description="A part of the address or name.")] | None = None
+    q: (
+        Annotated[str, Field(min_length=2, max_length=254, description="A part of the address or name, or the id.")]
+        | None
+    ) = None
+    role: Role | None = None
+    blocked: bool | None = None
+    deleted: bool | None = None
+
+
+class JobQuery(PageQuery):
+    name: Annotated[Code, Field(description="Only jobs of this name.")] | None = None
 
 
 class AuditQuery(PageQuery):
@@ -48,6 +83,17 @@ class AuditQuery(PageQuery):
     action: Code | None = None
     target_type: Code | None = None
     target_id: Code | None = None
+
+
+class FlagRequest(RequestModel):
+    """`kind` groups flags for the queue: any code, best one that is used already."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "COUNTERFEIT", "note": "The stitching looks wrong"}, {"kind": "SPAM"}]}
+    )
+
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,39}$")]
+    note: ReasonText | None = None
 
 
 class FlagRead(msgspec.Struct):
@@ -82,6 +128,25 @@ class AccountRead(msgspec.Struct):
     deleted_at: datetime | None
 
 
+class AccountNumbers(msgspec.Struct):
+    """Kept as they change, never counted. `reply_minutes`: how long a buyer typically waits for the first answer."""
+
+    active_listings: int
+    sold: int
+    reply_minutes: int | None
+
+
+class AccountDetails(AccountRead):
+    """`erase_after`: until then a deleted account can be had back."""
+
+    bio: str | None
+    avatar_url: str | None
+    last_seen_at: datetime | None
+    erase_after: datetime | None
+    erased_at: datetime | None
+    numbers: AccountNumbers
+
+
 class AuditEntryRead(msgspec.Struct):
     id: UUID
     at: datetime
@@ -93,6 +158,11 @@ class AuditEntryRead(msgspec.Struct):
     reason: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+
+class ManyJobsDone(msgspec.Struct):
+    jobs: int
+    more: bool
 
 
 class DeadJobRead(msgspec.Struct):

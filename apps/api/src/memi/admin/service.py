@@ -1,75 +1,80 @@
 """What staff do. Every deed is audited in its own transaction, by the rules of the features it touches."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.admin.errors import AlreadyBlocked, CannotBlockSelf, NotBlocked, StaffProtected
+from memi.admin.errors import AlreadyBlocked, CannotBlockSelf, NotBlocked, SellerGone, StaffProtected
 from memi.audit import service as audit
 from memi.listings import service as listings
+from memi.listings.lifecycle import Status
 from memi.listings.models import Listing
-from memi.listings.schemas import ListingRead
-from memi.platform import job_queue
-from memi.platform.errors import NotFound, StaleVersion
+from memi.platform.errors import NotFound, PermissionDenied, StaleVersion
 from memi.platform.permissions import STAFF, Permission
 from memi.platform.principal import Principal
-from memi.platform.pubsub import JOBS_TOPIC
-from memi.platform.unit_of_work import poke_after_commit
 from memi.users import service as users
 from memi.users.models import User
 
 
 async def remove_listing(
     session: AsyncSession, caller: Principal, listing_id: UUID, reason: str, expected: int | None
-) -> ListingRead:
-    """Take a listing down; raises `NotFound`, or `IllegalTransition` when it is removed or deleted already."""
-    before = await _status(session, listing_id, expected)
+) -> None:
+    """Take a listing down.
+
+    Raises `NotFound`, `StaleVersion`, or `IllegalTransition` when it is removed or deleted already.
+    """
+    before = (await listing_under(session, listing_id, expected)).status
     listing = await listings.remove(session, listing_id)
-    return await _moved(session, caller, "listing.remove", listing, before=before, reason=reason)
+    await _moved(session, caller, "listing.remove", listing, before=before, reason=reason)
 
 
 async def restore_listing(
     session: AsyncSession, caller: Principal, listing_id: UUID, reason: str | None, expected: int | None
-) -> ListingRead:
-    """Put a removed listing back to the status it had; raises `NotFound` or `IllegalTransition`."""
-    before = await _status(session, listing_id, expected)
-    listing = await listings.restore(session, listing_id)
-    return await _moved(session, caller, "listing.restore", listing, before=before, reason=reason)
+) -> None:
+    """Put a removed listing, or one that its owner deleted, back to the status it had.
+
+    Raises `NotFound`, `StaleVersion`, `IllegalTransition`, and for a deleted one `PermissionDenied`, `SellerGone`.
+    """
+    listing = await listing_under(session, listing_id, expected)
+    before = listing.status
+    if before == Status.DELETED:
+        if not caller.may(Permission.LISTINGS_RESTORE):
+            raise PermissionDenied(f"This needs the permission {Permission.LISTINGS_RESTORE}.")
+        sellers = await users.get_many(session, [listing.seller_id])
+        if sellers[listing.seller_id].deleted_at is not None:
+            raise SellerGone
+        listing = await listings.undelete(session, listing_id)
+    else:
+        listing = await listings.restore(session, listing_id)
+    await _moved(session, caller, "listing.restore", listing, before=before, reason=reason)
 
 
-async def _status(session: AsyncSession, listing_id: UUID, expected: int | None) -> str:
-    """What the listing is, locked from now on; raises `StaleVersion` when the caller has seen another version."""
+async def listing_under(session: AsyncSession, listing_id: UUID, expected: int | None) -> Listing:
+    """The listing, locked; raises `NotFound`, `StaleVersion` when the caller has seen another version."""
     listing = await listings.lock(session, listing_id)
     if expected is not None and expected != listing.version:
         raise StaleVersion
-    return listing.status
+    return listing
 
 
 async def _moved(
     session: AsyncSession, caller: Principal, action: str, listing: Listing, *, before: str, reason: str | None
-) -> ListingRead:
-    await audit.record(
-        session,
-        caller,
-        action,
-        "LISTING",
-        listing.id,
-        reason=reason,
-        before={"status": before},
-        after={"status": listing.status},
-    )
-    return (await listings.render(session, [listing.id]))[listing.id]
+) -> None:
+    facts = {"status": before}, {"status": listing.status}
+    await audit.record(session, caller, action, "LISTING", listing.id, reason=reason, before=facts[0], after=facts[1])
 
 
-async def block_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
+async def block_user(
+    session: AsyncSession, caller: Principal, user_id: UUID, reason: str, expected: int | None = None
+) -> User:
     """Block an account: its tokens die at once.
 
-    Raises `NotFound`, `CannotBlockSelf`, `StaffProtected`, `AlreadyBlocked`.
+    Raises `NotFound`, `CannotBlockSelf`, `StaffProtected`, `StaleVersion`, `AlreadyBlocked`, `LastAdmin`.
     """
     if user_id == caller.user_id:
         raise CannotBlockSelf
     user = await account_under(session, caller, user_id)
+    check_version(user, expected)
     if user.is_blocked:
         raise AlreadyBlocked
     user = await users.block(session, user_id)
@@ -77,9 +82,15 @@ async def block_user(session: AsyncSession, caller: Principal, user_id: UUID, re
     return user
 
 
-async def unblock_user(session: AsyncSession, caller: Principal, user_id: UUID, reason: str) -> User:
-    """Let an account act again; its old sessions stay ended. Raises `NotFound`, `StaffProtected`, `NotBlocked`."""
+async def unblock_user(
+    session: AsyncSession, caller: Principal, user_id: UUID, reason: str, expected: int | None = None
+) -> User:
+    """Let an account act again; its old sessions stay ended.
+
+    Raises `NotFound`, `StaffProtected`, `StaleVersion`, `NotBlocked`.
+    """
     user = await account_under(session, caller, user_id)
+    check_version(user, expected)
     if not user.is_blocked:
         raise NotBlocked
     user = await users.unblock(session, user_id)
@@ -88,35 +99,27 @@ async def unblock_user(session: AsyncSession, caller: Principal, user_id: UUID, 
 
 
 async def account_under(session: AsyncSession, caller: Principal, user_id: UUID) -> User:
-    """The account, locked, if the caller may decide about it; raises `NotFound`, `StaffProtected`."""
-    user = await users.lock(session, user_id)
+    """The account, locked, if the caller may decide about it; raises `NotFound`, `StaffProtected`.
+
+    The caller's own account is locked with it: of two who take each other's rights away, one does.
+    """
+    found = await users.lock_together(session, {caller.user_id, user_id})
+    me, user = found[caller.user_id], found.get(user_id)
+    if me.is_blocked or me.deleted_at is not None or not caller.roles <= set(me.roles):
+        raise PermissionDenied("Your account has changed just now.")
+    if user is None or user.deleted_at is not None:
+        raise NotFound
     if STAFF & set(user.roles) and not caller.may(Permission.USERS_ROLES):
         raise StaffProtected
     return user
 
 
+def check_version(user: User, expected: int | None) -> None:
+    """Raises `StaleVersion` when the caller has seen another version of the account."""
+    if expected is not None and expected != user.version:
+        raise StaleVersion
+
+
 async def _switched(session: AsyncSession, caller: Principal, action: str, user: User, reason: str) -> None:
     before, after = {"is_blocked": not user.is_blocked}, {"is_blocked": user.is_blocked}
     await audit.record(session, caller, action, "USER", user.id, reason=reason, before=before, after=after)
-
-
-async def retry_job(session: AsyncSession, caller: Principal, job_id: UUID) -> job_queue.DeadJob:
-    """Queue a dead job again, its attempts counted afresh; raises `NotFound`."""
-    job = await _take_dead(session, caller, "job.retry", job_id)
-    await job_queue.insert_jobs(session, [job.name], [job.payload], [0.0], [None])
-    poke_after_commit(session, JOBS_TOPIC, "")
-    return job
-
-
-async def discard_job(session: AsyncSession, caller: Principal, job_id: UUID) -> job_queue.DeadJob:
-    """Forget a dead job; raises `NotFound`."""
-    return await _take_dead(session, caller, "job.discard", job_id)
-
-
-async def _take_dead(session: AsyncSession, caller: Principal, action: str, job_id: UUID) -> job_queue.DeadJob:
-    job = await job_queue.take_dead_job(session, job_id)
-    if job is None:
-        raise NotFound
-    facts: dict[str, Any] = {"name": job.name, "attempts": job.attempts, "died_at": job.died_at}
-    await audit.record(session, caller, action, "JOB", job_id, before=facts)
-    return job

@@ -12,6 +12,7 @@ from memi.audit import queries
 from memi.audit.models import AuditEntry
 from memi.audit.schemas import AuditFilter
 from memi.platform.logging import redacted
+from memi.platform.paging import Found, Place
 from memi.platform.principal import Principal
 
 
@@ -51,6 +52,11 @@ async def find(
 ) -> list[AuditEntry]:
     """The newest entries that fit, below `before` (time and id of the last one seen)."""
     return list(await queries.find(session, wanted, before, limit))
+
+
+async def page(session: AsyncSession, wanted: AuditFilter, place: Place) -> Found[AuditEntry]:
+    """A page of the entries that fit, newest first."""
+    return await queries.page(session, wanted, place)
 
 
 def _plain(values: Mapping[str, object] | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Text,
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from memi.platform.column_types import CreatedAt
 from memi.platform.database import Base
 from memi.platform.ids import new_id
 
@@ -20,7 +21,9 @@ class Category(Base):
     __table_args__ = (
         Index("uq_categories_slug", "slug", unique=True),
         Index(None, "parent_id"),
+        Index(None, "moving_to"),
         CheckConstraint("parent_id <> id", name="not_own_parent"),
+        CheckConstraint("moving_to <> id", name="not_moving_to_itself"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -31,6 +34,18 @@ class Category(Base):
     image_url: Mapped[str | None] = mapped_column(Text)
     size_group: Mapped[str | None] = mapped_column(Text)
     attributes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    moving_to: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"))
+    """Where its listings are going; when the last has gone, so does the category."""
+
+
+class CategoryEdit(Base):
+    """A bundled category that an administrator changed or deleted: later editions of the data leave it alone."""
+
+    __tablename__ = "category_edits"
+
+    slug: Mapped[str] = mapped_column(Text, primary_key=True)
+    edited_at: Mapped[CreatedAt]
 
 
 class Brand(Base):

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
-from memi.catalog.models import Brand, Category, ReferenceState
+from memi.catalog.models import Brand, Category, CategoryEdit, ReferenceState
 from memi.platform.database import Base
 from memi.platform.hot_pool import HotPool, HotStatement
 
@@ -18,7 +18,8 @@ EDITION = "edition"
 BUNDLED = "bundled"
 """The row of `reference_state` with the hash of the data files that were written last."""
 
-_SEED_LOCK = 7236422
+TREE_LOCK = 7236422
+"""Held by whoever writes the reference data, or edits the tree of categories."""
 _SIMILAR_ENOUGH = 0.35  # two letters swapped in a word of four
 
 READ_EDITION = HotStatement(select(ReferenceState.content_hash).where(ReferenceState.name == EDITION))
@@ -79,7 +80,7 @@ async def search_brands(pool: HotPool, folded: str, most: int) -> list[tuple[str
 
 async def lock_seeding(connection: AsyncConnection) -> None:
     """Of two processes that seed at once the second waits, and then finds nothing to do."""
-    await connection.execute(select(func.pg_advisory_xact_lock(_SEED_LOCK)))
+    await connection.execute(select(func.pg_advisory_xact_lock(TREE_LOCK)))
 
 
 async def bundled_hash(connection: AsyncConnection) -> str | None:
@@ -94,6 +95,11 @@ async def category_ids(connection: AsyncConnection) -> dict[str, UUID]:
     """Present categories, id by slug."""
     rows = await connection.execute(select(Category.slug, Category.id))
     return {row.slug: row.id for row in rows}
+
+
+async def edited_slugs(connection: AsyncConnection) -> set[str]:
+    """Categories that administrators changed, made or deleted."""
+    return set((await connection.execute(select(CategoryEdit.slug))).scalars())
 
 
 async def upsert(connection: AsyncConnection, table: type[Base], key: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Writes the bundled reference data into the tables, after migrations. Changes nothing when it is up to date.
 
-Rows are found by their code or slug and overwritten; what an administrator made beside them stays, and nothing is ever
-deleted, because listings may point at it.
+Rows are found by their code or slug and overwritten, but for categories that an administrator edited, made or deleted:
+those stay as they were left. Nothing is ever deleted, because listings may point at it.
 """
 
 from typing import Any
@@ -37,8 +37,10 @@ async def seed(url: str) -> bool:
 
 async def write(connection: AsyncConnection, reference: Reference) -> None:
     """One statement per table."""
-    categories = _category_rows(reference, await queries.category_ids(connection))
-    await queries.upsert(connection, Category, "slug", categories)
+    present, edited = await queries.category_ids(connection), await queries.edited_slugs(connection)
+    categories = _category_rows(reference, present, edited)
+    if categories:
+        await queries.upsert(connection, Category, "slug", categories)
     await queries.upsert(connection, Brand, "slug", [_brand_row(brand) for brand in reference.brands])
     await queries.upsert(connection, Size, "code", _rows(reference.sizes))
     for table, entries in (
@@ -55,20 +57,27 @@ def _rows(entries: tuple[msgspec.Struct, ...]) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(entry) for entry in entries]
 
 
-def _category_rows(reference: Reference, present: dict[str, UUID]) -> list[dict[str, Any]]:
-    ids = {node.category.slug: present.get(node.category.slug) or new_id() for node in walk(reference.categories)}
-    return [
-        {
-            "id": ids[node.category.slug],
-            "slug": node.category.slug,
-            "parent_id": ids[node.parent.slug] if node.parent else None,
-            "name": msgspec.to_builtins(node.category.name),
-            "position": node.position,
-            "size_group": node.category.size_group,
-            "attributes": msgspec.to_builtins(node.category.attributes),
-        }
-        for node in walk(reference.categories)
-    ]
+def _category_rows(reference: Reference, present: dict[str, UUID], edited: set[str]) -> list[dict[str, Any]]:
+    """Without those that an administrator has edited, nor what would be below one that an administrator deleted."""
+    ids = dict(present)
+    rows: list[dict[str, Any]] = []
+    for node in walk(reference.categories):
+        slug, parent = node.category.slug, node.parent
+        if slug in edited or (parent is not None and parent.slug not in ids):
+            continue
+        ids.setdefault(slug, new_id())
+        rows.append(
+            {
+                "id": ids[slug],
+                "slug": slug,
+                "parent_id": ids[parent.slug] if parent else None,
+                "name": msgspec.to_builtins(node.category.name),
+                "position": node.position,
+                "size_group": node.category.size_group,
+                "attributes": msgspec.to_builtins(node.category.attributes),
+            }
+        )
+    return rows
 
 
 def _brand_row(brand: BrandData) -> dict[str, Any]:

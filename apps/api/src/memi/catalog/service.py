@@ -3,6 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
+from datetime import timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,8 @@ from memi.platform.unit_of_work import adapters_of, poke_after_commit
 
 TOPIC = "catalog"
 _RECHECK_SECONDS = 30.0
+UNTIL_ALL_KNOW = timedelta(seconds=_RECHECK_SECONDS + 10)
+"""After a change, even of processes that missed its poke."""
 _NEVER = float("-inf")
 _MOST_FOUND = 20
 _BRANDS = "brands"
@@ -43,6 +46,11 @@ class Catalog:
         async with self._reading:
             return await self._refresh()
 
+    async def newest(self) -> CatalogSnapshot:
+        """The edition that the database has now; costs a statement."""
+        self._forget_check(None)
+        return await self.snapshot()
+
     async def _refresh(self) -> CatalogSnapshot:
         kept = self._snapshot
         started = time.monotonic()
@@ -66,6 +74,11 @@ class Catalog:
 async def snapshot(session: AsyncSession) -> CatalogSnapshot:
     """The catalogue as this process knows it, at most 30 seconds old."""
     return await adapters_of(session).get(Catalog).snapshot()
+
+
+async def newest(session: AsyncSession) -> CatalogSnapshot:
+    """The catalogue as it is committed now, and as this process knows it from here on."""
+    return await adapters_of(session).get(Catalog).newest()
 
 
 def changed(session: AsyncSession) -> None:

@@ -70,6 +70,7 @@ class CategoryRow(msgspec.Struct, frozen=True):
     image_url: str | None
     size_group: str | None
     attributes: tuple[Attribute, ...]
+    moving_to: UUID | None
 
 
 class CatalogRows(msgspec.Struct, frozen=True):
@@ -96,6 +97,8 @@ class CategoryNode:
     size_group: str | None
     schema: tuple[Attribute, ...]
     parents: tuple["CategoryNode", ...]
+    is_leaving: bool
+    """Its listings are being moved elsewhere, so that nobody chooses it any more."""
     children: tuple["CategoryNode", ...] = field(init=False, default=(), repr=False)
 
     @property
@@ -192,6 +195,7 @@ def _tree(rows: Iterable[CategoryRow]) -> tuple[CategoryNode, ...]:
             size_group=row.size_group or (above.size_group if above else None),
             schema=(*(above.schema if above else ()), *row.attributes),
             parents=parents,
+            is_leaving=row.moving_to is not None,
         )
         # A node and its children name each other, so one side has to be set after the fact.
         object.__setattr__(node, "children", tuple(build(child, node.path) for child in children.get(row.id, ())))

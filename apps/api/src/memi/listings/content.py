@@ -125,7 +125,7 @@ def _category(snapshot: CatalogSnapshot, slug: str | None, errors: list[FieldErr
     if slug is None:
         return None
     node = snapshot.category(slug)
-    if node is None:
+    if node is None or node.is_leaving:
         errors.append(FieldError("/category", "unknown_value", "There is no such category."))
         return None
     return node.id

@@ -30,6 +30,14 @@ class ReadOnly(AppError):
     code, status, title = "read_only", 409, "A listing that is sold, deleted or removed cannot be edited."
 
 
+class FlagExists(AppError):
+    code, status, title = "flag_exists", 409, "The listing has an open flag of this kind already."
+
+
+class FlagIsResolved(AppError):
+    code, status, title = "flag_resolved", 409, "This flag is resolved already."
+
+
 class ImagesNotReady(AppError):
     code, status, title = "images_not_ready", 409, "The images are still being processed; try again shortly."
 

@@ -2,35 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings import moderation_queries as queries
 from memi.listings.models import ListingFlag
+from memi.listings.moderation_queries import ListingSearch as ListingSearch
+from memi.platform.paging import Found, Place
 
 
-@dataclass(frozen=True)
-class Found:
-    """A listing and its flags, newest first."""
-
-    listing_id: UUID
-    flags: Sequence[ListingFlag]
+async def find(session: AsyncSession, wanted: ListingSearch, place: Place) -> Found[UUID]:
+    """Ids, newest first."""
+    return await queries.find(session, wanted, place)
 
 
-async def find(
-    session: AsyncSession,
-    *,
-    status: str | None,
-    seller_id: UUID | None,
-    flag: str | None,
-    before: UUID | None,
-    limit: int,
-) -> list[Found]:
-    """Newest first, below the id `before`; `flag` asks for an open flag of that kind."""
-    ids = await queries.find(session, status=status, seller_id=seller_id, flag=flag, before=before, limit=limit)
+async def flags_of(session: AsyncSession, listing_ids: Sequence[UUID]) -> dict[UUID, list[ListingFlag]]:
+    """The flags of each of these listings, newest first, resolved ones too."""
     flags: dict[UUID, list[ListingFlag]] = defaultdict(list)
-    for item in await queries.flags_of(session, ids):
+    for item in await queries.flags_of(session, listing_ids):
         flags[item.listing_id].append(item)
-    return [Found(listing_id, flags[listing_id]) for listing_id in ids]
+    return flags

@@ -1,5 +1,6 @@
 """Moves: every change of status, and the one hold an item can have. All of them expect the listing locked."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -30,6 +31,11 @@ async def lock(session: AsyncSession, listing_id: UUID) -> Listing:
     if listing is None:
         raise NotFound
     return listing
+
+
+async def lock_together(session: AsyncSession, listing_ids: Collection[UUID]) -> None:
+    """Lock these listings in the order of their ids; unknown ones are passed over."""
+    await queries.lock_together(session, listing_ids)
 
 
 async def move(

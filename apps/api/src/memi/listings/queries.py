@@ -1,6 +1,6 @@
 """Every statement of the listings feature."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -26,6 +26,10 @@ async def lock(session: AsyncSession, listing_id: UUID) -> Listing | None:
     return await session.scalar(
         select(Listing).where(Listing.id == listing_id).with_for_update().execution_options(populate_existing=True)
     )
+
+
+async def lock_together(session: AsyncSession, listing_ids: Collection[UUID]) -> None:
+    await session.execute(select(Listing.id).where(Listing.id.in_(listing_ids)).order_by(Listing.id).with_for_update())
 
 
 async def lock_owned(session: AsyncSession, listing_id: UUID, owner_id: UUID) -> Listing | None:

@@ -41,6 +41,8 @@ async def render(
     pictures = await _pictures(session, listing_ids)
     sellers = await users.get_many(session, [listing.seller_id for listing, _, _ in rows])
     snapshot = await catalog.snapshot(session)
+    if any(item.category_id and snapshot.category_by_id(item.category_id) is None for item, _, _ in rows):
+        snapshot = await catalog.newest(session)  # a category that was made a moment ago, by another process
     found: dict[UUID, ListingRead] = {}
     for listing, favorites, views in rows:
         seller = sellers[listing.seller_id]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.catalog import service as catalog
@@ -16,6 +17,7 @@ from memi.listings.moves import hand_over as hand_over
 from memi.listings.moves import held_for as held_for
 from memi.listings.moves import hold as hold
 from memi.listings.moves import lock as lock
+from memi.listings.moves import lock_together as lock_together
 from memi.listings.moves import move
 from memi.listings.moves import release as release
 from memi.listings.moves import remove as remove
@@ -80,7 +82,7 @@ async def create(session: AsyncSession, seller_id: UUID, data: ListingCreate) ->
             errors.append(_image_required("/images"))
     await _claim(session, listing, data.images, errors, "/images")
     session.add(listing)
-    await session.flush()
+    await _flush(session)
     session.add(ListingCounters(listing_id=listing_id))
     await session.flush()
     await queries.replace_images(session, listing_id, [(upload_id, None) for upload_id in data.images])
@@ -116,7 +118,7 @@ async def update(session: AsyncSession, listing: Listing, data: ListingUpdate, e
     if not changed and not images_changed:
         return
     listing.version += 1
-    await session.flush()
+    await _flush(session)
     after = listing.price_amount
     if listing.status == Status.ACTIVE and before is not None and after is not None and after < before:
         tell(session, PriceDropped(listing.id, listing.seller_id, before, after))
@@ -215,6 +217,16 @@ async def _require_verified(session: AsyncSession, seller_id: UUID) -> None:
     seller = await users.get(session, seller_id)
     if seller.email_verified_at is None:
         raise NotVerified
+
+
+async def _flush(session: AsyncSession) -> None:
+    """Raises `ValidationFailed` for a category that was deleted at this moment."""
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if getattr(error.orig.__cause__ if error.orig else None, "constraint_name", "") != "fk_listings_category_id":
+            raise
+        raise ValidationFailed.of("/category", "unknown_value", "There is no such category.") from None
 
 
 def _check_version(listing: Listing, expected: int | None) -> None:

@@ -66,6 +66,11 @@ def take_pending(session: AsyncSession) -> dict[object, UUID]:
     return session.info.pop(_PENDING, {})
 
 
+def put_pending(session: AsyncSession, events: dict[object, UUID]) -> None:
+    """Have exactly these events wait to be told."""
+    session.info[_PENDING] = events
+
+
 @dataclass(frozen=True)
 class DurableJob:
     """A durable handler's run to be: goes to the queue as one row."""

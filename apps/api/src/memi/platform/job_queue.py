@@ -1,11 +1,10 @@
 """The queue's rows: written inside the transaction whose effect they belong to, and the records of their runs."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, delete, select, text, tuple_
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,6 +12,8 @@ from memi.platform.column_types import CreatedAt
 from memi.platform.database import Base
 from memi.platform.events import DurableJob
 from memi.platform.ids import new_id
+from memi.platform.paging import Found, Place
+from memi.platform.paging_queries import page_of
 
 _INSERT = text(
     """
@@ -50,6 +51,10 @@ class DeadJob(Base):
     """A job that failed as often as it may; kept until someone retries or discards it."""
 
     __tablename__ = "dead_jobs"
+    __table_args__ = (
+        Index("ix_dead_jobs_newest", text("died_at DESC"), text("id DESC")),
+        Index(None, "name"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(Text)
@@ -132,17 +137,28 @@ async def claim_due_schedules(session: AsyncSession, intervals: dict[str, float]
     return list(result.scalars())
 
 
-async def dead_jobs(session: AsyncSession, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[DeadJob]:
-    """Jobs that were given up, newest first, below `before` (time and id of the last one seen)."""
-    statement = select(DeadJob).order_by(DeadJob.died_at.desc(), DeadJob.id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(tuple_(DeadJob.died_at, DeadJob.id) < before)
-    return (await session.scalars(statement)).all()
+async def dead_jobs(session: AsyncSession, name: str | None, place: Place) -> Found[DeadJob]:
+    """Jobs that were given up, newest first."""
+    statement = select(DeadJob) if name is None else select(DeadJob).where(DeadJob.name == name)
+    return await page_of(session, statement, place, DeadJob.died_at, DeadJob.id)
 
 
 async def take_dead_job(session: AsyncSession, job_id: UUID) -> DeadJob | None:
     """Remove a dead job and return it: of two who take the same one, one gets it."""
     return (await session.scalars(delete(DeadJob).where(DeadJob.id == job_id).returning(DeadJob))).one_or_none()
+
+
+async def take_dead_jobs(session: AsyncSession, name: str, most: int) -> list[DeadJob]:
+    """Remove those of one name that died first, and return them; what somebody else takes just now is left to them."""
+    first = select(DeadJob).where(DeadJob.name == name).order_by(DeadJob.died_at, DeadJob.id).limit(most)
+    found = list((await session.scalars(first.with_for_update(skip_locked=True))).all())
+    ids = [job.id for job in found]
+    await session.execute(delete(DeadJob).where(DeadJob.id.in_(ids)).execution_options(synchronize_session=False))
+    return found
+
+
+async def has_dead_jobs(session: AsyncSession, name: str) -> bool:
+    return await session.scalar(select(DeadJob.id).where(DeadJob.name == name).limit(1)) is not None
 
 
 async def prune(session: AsyncSession, *, receipt_days: int, log_days: int) -> None:

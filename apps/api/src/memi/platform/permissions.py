@@ -15,6 +15,7 @@ class Role(StrEnum):
 
 class Permission(StrEnum):
     LISTINGS_MODERATE = "listings:moderate"
+    LISTINGS_RESTORE = "listings:restore"
     REPORTS_HANDLE = "reports:handle"
     USERS_READ = "users:read"
     USERS_BLOCK = "users:block"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.adapters import Adapters
 from memi.platform.database import Database
-from memi.platform.events import EventBus, take_pending
+from memi.platform.events import EventBus, put_pending, take_pending
 from memi.platform.job_queue import enqueue_durable
 from memi.platform.pubsub import JOBS_TOPIC, Broker
 
@@ -31,6 +32,21 @@ def forget_told(session: AsyncSession) -> None:
     """Drop what was to be told: what it was about has been undone."""
     take_pending(session)
     session.info.pop(_POKES, None)
+
+
+@asynccontextmanager
+async def part_of(session: AsyncSession) -> AsyncGenerator[None]:
+    """A part of a unit of work: when it raises, it alone is undone, with what it was about to tell."""
+    earlier: dict[object, UUID] = take_pending(session)
+    pokes: dict[tuple[str, str], None] = dict(session.info.get(_POKES, {}))
+    put_pending(session, dict(earlier))
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        put_pending(session, earlier)
+        session.info[_POKES] = pokes
+        raise
 
 
 class OpenUnit:

@@ -14,10 +14,10 @@ from memi.platform.request_state import state_of
 from memi.privacy import erasure, exports
 from memi.privacy.schemas import ExportRead, RestoreAccount
 from memi.users import deletion
-from memi.users.errors import RestoreTooLate
+from memi.users.errors import LastAdmin, RestoreTooLate
 
 
-@delete("/users/me", guards=[recently_proved], responses=problems(NotAuthenticated, StepUpRequired))
+@delete("/users/me", guards=[recently_proved], responses=problems(NotAuthenticated, StepUpRequired, LastAdmin))
 async def delete_me(caller: Caller, request: AnyRequest, session: Session) -> None:
     """Delete one's account: sessions end, listings are hidden, open requests are closed.
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from memi.platform.column_types import CreatedAt, OptionalTimestamp
 from memi.platform.database import Base
+from memi.platform.ids import new_id
 
 _BROWSABLE = text("browsable")
 
@@ -97,6 +99,41 @@ class SearchWord(Base):
     word: Mapped[str] = mapped_column(Text, primary_key=True)
     variants: Mapped[list[str]] = mapped_column(ARRAY(Text))
     """The word and what is left of it when one letter goes: two words a slip apart share one."""
+
+
+class SearchReplay(Base):
+    """A rebuilding of cards, under way or finished; `done_to` is the last listing that was handled, in order of ids."""
+
+    __tablename__ = "search_replays"
+    __table_args__ = (
+        CheckConstraint(
+            "CASE scope WHEN 'all' THEN num_nonnulls(since, listing_ids, category_id) = 0 "
+            "WHEN 'since' THEN since IS NOT NULL AND num_nonnulls(listing_ids, category_id) = 0 "
+            "WHEN 'listing_ids' THEN listing_ids IS NOT NULL AND num_nonnulls(since, category_id) = 0 "
+            "WHEN 'category' THEN category_id IS NOT NULL AND num_nonnulls(since, listing_ids) = 0 ELSE false END",
+            name="scope",
+        ),
+        Index("ix_search_replays_unfinished", "touched_at", postgresql_where=text("finished_at IS NULL")),
+        Index(
+            "uq_search_replays_whole",
+            "scope",
+            unique=True,
+            postgresql_where=text("scope = 'all' AND finished_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    scope: Mapped[str] = mapped_column(Text)
+    since: Mapped[OptionalTimestamp]
+    listing_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid()))
+    category_id: Mapped[UUID | None]
+    """With all below it. No foreign key: it may go while this waits, and then there is nothing to do."""
+    done_to: Mapped[UUID | None]
+    handled: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    estimated: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[CreatedAt]
+    touched_at: Mapped[CreatedAt]
+    finished_at: Mapped[OptionalTimestamp]
 
 
 class SearchEvent(Base):

@@ -13,16 +13,18 @@ from memi.users import deletion_queries, queries
 from memi.users.errors import RestoreTooLate
 from memi.users.events import SessionsEnded, UserDeleted, UserErased, UserRestored
 from memi.users.models import User
+from memi.users.roles import keep_an_admin
 
 
 async def delete(session: AsyncSession, user_id: UUID) -> User:
     """Take an account away: nobody sees it, its sessions end, and after some days it is erased.
 
-    Raises `NotFound` when it is deleted already.
+    Raises `NotFound` when it is deleted already, `LastAdmin`.
     """
     user = await queries.lock(session, user_id)
     if user is None or user.deleted_at is not None:
         raise NotFound
+    await keep_an_admin(session, user)
     await deletion_queries.mark_deleted(session, user, adapters_of(session).get(Settings).account_undo_days)
     publish(session, UserDeleted(user.id))
     publish(session, SessionsEnded(user.id, None))

@@ -7,6 +7,10 @@ class EmailTaken(AppError):
     code, status, title = "email_taken", 409, "There is an account with this address."
 
 
+class LastAdmin(AppError):
+    code, status, title = "last_admin", 409, "This is the last administrator; make another one first."
+
+
 class RestoreTooLate(AppError):
     code, status, title = "restore_too_late", 410, "The days in which this account could be had back are over."
 

@@ -33,6 +33,10 @@ class User(Base):
             name="erased_is_nameless",
         ),
         Index(None, "city"),
+        # Staff ask for these, who are few among many.
+        Index(None, "roles", postgresql_using="gin"),
+        Index("ix_users_blocked", "id", postgresql_where="is_blocked"),
+        Index("ix_users_deleted", "id", postgresql_where="deleted_at IS NOT NULL"),
         Index("ix_users_to_erase", "erase_after", postgresql_where="erase_after IS NOT NULL AND erased_at IS NULL"),
         Index(None, "avatar_upload_id"),
         # Staff look people up by a part of the address or name.

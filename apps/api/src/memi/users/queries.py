@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, false, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -55,18 +55,6 @@ async def by_ids(session: AsyncSession, user_ids: Sequence[UUID]) -> Sequence[Us
 
 async def by_email(session: AsyncSession, email: str) -> User | None:
     return await session.scalar(select(User).where(User.email == email))
-
-
-async def search(session: AsyncSession, part: str | None, before: UUID | None, limit: int) -> Sequence[User]:
-    """Accounts whose address or name contains `part`, in any case, newest first; ids are time-ordered."""
-    statement = select(User).order_by(User.id.desc()).limit(limit)
-    if part is not None:
-        statement = statement.where(
-            or_(User.email.icontains(part, autoescape=True), User.name.icontains(part, autoescape=True))
-        )
-    if before is not None:
-        statement = statement.where(User.id < before)
-    return (await session.scalars(statement)).all()
 
 
 async def profile(

@@ -11,13 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from memi.platform import clock
 from memi.platform.errors import NotFound, StaleVersion, ValidationFailed
 from memi.platform.events import publish
+from memi.platform.paging import Found, Place
 from memi.platform.permissions import Role
-from memi.users import avatars, queries
+from memi.users import avatars, queries, staff_queries
 from memi.users.blocks import blocked_between as blocked_between
 from memi.users.errors import EmailTaken
 from memi.users.events import RolesChanged, SessionsEnded, UserBlocked, UserChanged, UserUnblocked
-from memi.users.models import User
+from memi.users.models import SellerStats, User
+from memi.users.roles import keep_an_admin
+from memi.users.roles import lock_together as lock_together
+from memi.users.roles import set_staff_roles as set_staff_roles
 from memi.users.schemas import PublicProfile, UserRead, UserUpdate
+from memi.users.staff_queries import UserSearch as UserSearch
 
 _SEEN_BY_OTHERS = frozenset({"name", "city", "avatar_url"})
 _NEVER_NULL = ("name", "locale")
@@ -95,9 +100,14 @@ async def get_many(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID
     return {user.id: user for user in await queries.by_ids(session, user_ids)}
 
 
-async def search(session: AsyncSession, part: str | None, *, before: UUID | None, limit: int) -> Sequence[User]:
-    """For staff: accounts with `part` in their address or name, newest first, blocked and deleted ones too."""
-    return await queries.search(session, part, before, limit)
+async def search(session: AsyncSession, wanted: UserSearch, place: Place) -> Found[User]:
+    """For staff: accounts that fit, newest first, blocked and deleted ones too."""
+    return await staff_queries.search(session, wanted, place)
+
+
+async def stats_of(session: AsyncSession, user_id: UUID) -> SellerStats | None:
+    """The numbers kept of a seller; None for who never sold anything."""
+    return await staff_queries.stats_of(session, user_id)
 
 
 async def lock(session: AsyncSession, user_id: UUID) -> User:
@@ -178,11 +188,12 @@ async def grant_role(session: AsyncSession, user_id: UUID, role: Role) -> None:
 
 
 async def block(session: AsyncSession, user_id: UUID) -> User:
-    """Block an account: its sessions end at once. Blocking again changes nothing."""
+    """Block an account: its sessions end at once. Blocking again changes nothing. Raises `NotFound`, `LastAdmin`."""
     user = await queries.lock(session, user_id)
     if user is None or user.deleted_at is not None:
         raise NotFound
     if not user.is_blocked:
+        await keep_an_admin(session, user)
         user.is_blocked = True
         user.epoch += 1
         user.version += 1
