@@ -29,6 +29,7 @@ from memi.platform.settings import Environment, Settings
 from memi.platform.validation import REQUEST_KINDS, parse
 from memi.platform.version import VERSION
 from memi.realtime.hub import Hub
+from memi.usage.recorder import Recorder
 
 RuntimeFactory = Callable[[], AbstractAsyncContextManager[Runtime]]
 
@@ -69,7 +70,7 @@ def create_litestar(settings: Settings, open_runtime: RuntimeFactory) -> Litesta
             app.state.runtime = runtime
             if settings.env is not Environment.TEST:  # tests open many applications in one process
                 _settle_garbage_collection()
-            async with runtime.adapters.get(Hub).running():
+            async with runtime.adapters.get(Recorder).running(), runtime.adapters.get(Hub).running():
                 yield
 
     app = Litestar(

@@ -58,6 +58,7 @@ from memi.listings import handlers as listings_handlers
 from memi.listings import jobs as listings_jobs
 from memi.listings import personal_data as listings_data
 from memi.listings import routes as listings_routes
+from memi.listings import viewing as listings_viewing
 from memi.media import disposal as media_disposal
 from memi.media import jobs as media_jobs
 from memi.media import personal_data as media_data
@@ -108,6 +109,7 @@ from memi.privacy import personal_data as privacy_data
 from memi.privacy import routes as privacy_routes
 from memi.realtime import routes as realtime_routes
 from memi.realtime.hub import Hub
+from memi.recording import handlers as recording_handlers
 from memi.reports import personal_data as reports_data
 from memi.reports import routes as reports_routes
 from memi.reports import staff_routes as reports_staff_routes
@@ -126,6 +128,11 @@ from memi.search import routes as search_routes
 from memi.search.engine import PostgresEngine, SearchEngine
 from memi.search.feed import FeedOrdering
 from memi.search.service import Browser
+from memi.usage import jobs as usage_jobs
+from memi.usage import personal_data as usage_data
+from memi.usage import routes as usage_routes
+from memi.usage.keys import UsageKeys
+from memi.usage.recorder import Recorder
 from memi.users import personal_data as users_data
 from memi.users import routes as users_routes
 
@@ -136,6 +143,7 @@ ROUTERS: list[Router] = [
     auth_oauth_routes.router,
     auth_mfa_routes.router,
     users_routes.router,
+    usage_routes.router,
     notifications_routes.router,
     notifications_preference_routes.router,
     catalog_routes.router,
@@ -175,6 +183,7 @@ HANDLERS: list[ModuleType] = [
     payment_handlers,
     reservations_handlers,
     notifications_handlers,
+    recording_handlers,
     privacy_handlers,
 ]
 """Modules whose `@in_transaction` and `@durable` functions listen to events."""
@@ -197,6 +206,8 @@ JOBS: list[ModuleType] = [
     auth_mfa_jobs,
     auth_lockout,
     listings_jobs,
+    listings_viewing,
+    usage_jobs,
     search_jobs,
     search_replay_jobs,
     admin_category_jobs,
@@ -226,6 +237,7 @@ PERSONAL_DATA: list[PersonalData] = [
     media_data.PERSONAL_DATA,
     intelligence_data.PERSONAL_DATA,
     audit_data.PERSONAL_DATA,
+    usage_data.PERSONAL_DATA,
     stored_replies.PERSONAL_DATA,
 ]
 """What each feature keeps of people; it is erased in this order, the higher features first."""
@@ -361,6 +373,9 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Catalog, catalog)
     adapters.set(Browser, Browser(runtime.database, catalog, runtime.cursors, FeedOrdering(adapters)))
     adapters.set(SearchEngine, PostgresEngine())  # pyright: ignore[reportAbstractUsage]
+    keys_of_usage = UsageKeys(runtime.key_ring)
+    adapters.set(UsageKeys, keys_of_usage)
+    adapters.set(Recorder, Recorder(settings, runtime.unit_of_work, keys_of_usage, listings_viewing.facts))
     checker = SessionChecker(runtime.database.hot, adapters.get(AuthPolicy))
     adapters.set(SessionCheck, checker)  # pyright: ignore[reportAbstractUsage]
     check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]

@@ -5,6 +5,15 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
+class ChatOpened:
+    """There is a chat of this buyer about this listing, which there was not before."""
+
+    chat_id: UUID
+    listing_id: UUID
+    buyer_id: UUID
+
+
+@dataclass(frozen=True)
 class MessageSent:
     """A person's message is in the chat; system lines are not told."""
 

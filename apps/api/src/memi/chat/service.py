@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.chat import queries
 from memi.chat.errors import ChatBlocked, ChatClosed, ListingUnavailable, SellerCannotStart
-from memi.chat.events import MessageSent
+from memi.chat.events import ChatOpened, MessageSent
 from memi.chat.guards import ParticipantChat
 from memi.chat.models import Chat, Message
 from memi.chat.schemas import (
@@ -58,7 +58,8 @@ async def open_chat(session: AsyncSession, listing: Listing, buyer_id: UUID) -> 
     if chat is None:
         await queries.add(session, listing.id, buyer_id, listing.seller_id)
         chat = await queries.lock_of(session, listing.id, buyer_id)
-    assert chat is not None
+        assert chat is not None
+        publish(session, ChatOpened(chat.id, listing.id, buyer_id))
     return chat
 
 

@@ -7,9 +7,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.favorites import queries
+from memi.favorites.events import FavoriteAdded
 from memi.favorites.schemas import FavoriteRead
 from memi.listings import service as listings
 from memi.platform.cursors import CursorSigner, Page
+from memi.platform.events import publish
 
 
 async def add(session: AsyncSession, user_id: UUID, listing_id: UUID, *, staff: bool = False) -> None:
@@ -17,6 +19,7 @@ async def add(session: AsyncSession, user_id: UUID, listing_id: UUID, *, staff: 
     await listings.visible(session, listing_id, user_id, staff=staff)
     if await queries.add(session, user_id, listing_id):
         await listings.count_favorite(session, listing_id, 1)
+        publish(session, FavoriteAdded(user_id, listing_id))
 
 
 async def drop(session: AsyncSession, user_id: UUID, listing_id: UUID, *, staff: bool = False) -> None:

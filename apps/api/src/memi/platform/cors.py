@@ -7,7 +7,7 @@ Headers = list[tuple[bytes, bytes]]
 _REMEMBERED_SECONDS = 600
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _MAY_SEND = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, X-Request-ID"
-_MAY_READ = b"ETag, Location, X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed"
+_MAY_READ = b"ETag, Location, X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, X-Search-Id"
 _VARY = (b"vary", b"Origin")
 """A line beside the route's own; said also to who names no origin, so that no cache gives that reply to a page."""
 

@@ -21,6 +21,9 @@ POOL_LIMIT = Gauge("memi_pool_limit", "Database connections allowed.", ("pool",)
 RATE_LIMITED = Counter("memi_rate_limited_total", "Calls refused by a limit.", ("limit",))
 PASSWORD_HASHES = Counter("memi_password_hashes_total", "Passwords hashed or verified.")
 PASSWORD_QUEUE = Gauge("memi_password_queue", "Passwords being or waiting to be hashed.", multiprocess_mode="livesum")
+USAGE_EVENTS = Counter(
+    "memi_usage_events_total", "Usage events that were written, or dropped for want of room or time.", ("outcome",)
+)
 PAYMENT_CALLS = Counter("memi_payment_calls_total", "Calls of the payments service.", ("purpose", "outcome"))
 PAYMENT_WEBHOOKS = Counter("memi_payment_webhooks_total", "Genuine events of the payments service.", ("outcome",))
 PAYMENT_BREAKER = Gauge(

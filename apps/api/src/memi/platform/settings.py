@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     intelligence_fraud_score: float = Field(0.8, ge=0, le=1)
     intelligence_days: int = Field(90, ge=1, le=3650)
 
+    usage_days: int = Field(400, ge=31, le=36_600)
+    usage_buffer: int = Field(10_000, ge=500, le=1_000_000)
+
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)
     max_number_digits: int = Field(20, ge=16, le=400)

@@ -12,9 +12,10 @@ from memi.catalog.snapshot import CatalogSnapshot
 from memi.platform.errors import FieldError, ValidationFailed
 from memi.platform.validation import parse_query, pointer
 from memi.search.cards import attribute_field, brand_key, section_of, tag
-from memi.search.schemas import MAX_CHOICES, ListingFilter, SellerListingsFilter
+from memi.search.schemas import MAX_CHOICES, ListingArrival, ListingFilter, SellerListingsFilter
 from memi.search.spelling import query_words, tsquery
 from memi.search.statements import Order, Shape
+from memi.usage.words import shortened, without_contacts
 
 _ATTRIBUTE = re.compile(r"attr\[([a-z0-9_]{1,64})\]")
 _REPEATABLE: dict[str, bool] = dict.fromkeys(("condition", "size", "color", "brand", "material"), True)
@@ -32,6 +33,9 @@ class Plan:
     limit: int
     cursor: str | None
     words: tuple[str, ...] = ()
+    category: str | None = None
+    kept_words: str | None = None
+    """As many of the words as are recorded of a search, none that could be somebody's."""
     is_feed: bool = False
     """Neither words nor an order nor a seller were asked for: a page may be put into its viewer's own order."""
     scope: str = field(init=False)
@@ -63,6 +67,11 @@ def read_seller_query(query_string: str, seller_id: UUID) -> Plan:
     return Plan(Shape(seller=True), {"seller": seller_id}, asked.limit, asked.cursor)
 
 
+def read_arrival(query_string: bytes) -> ListingArrival:
+    """How somebody came to a listing; raises `ValidationFailed`."""
+    return parse_query(ListingArrival, parse_qsl(query_string.decode("latin-1"), keep_blank_values=True), {})
+
+
 class _Reader:
     """Checks the values against the catalogue, and gathers what is wrong."""
 
@@ -72,6 +81,7 @@ class _Reader:
         self._arguments: dict[str, object] = {}
         self._tags: list[str] = []
         self._choices: list[list[str]] = []
+        self._slug: str | None = None
 
     def plan(self, asked: ListingFilter, attributes: dict[str, list[str]]) -> Plan:
         words = query_words(asked.q) if asked.q else ()
@@ -105,8 +115,9 @@ class _Reader:
             choices=len(self._choices),
             **{name: name in arguments for name in ("section", "brand", "seller", "min_price", "max_price")},
         )
+        kept = shortened(query_words(without_contacts(asked.q))) if asked.q else None
         is_feed = asked.sort is None and order == "newest" and asked.seller is None
-        return Plan(shape, arguments, asked.limit, asked.cursor, words, is_feed)
+        return Plan(shape, arguments, asked.limit, asked.cursor, words, self._slug, kept, is_feed)
 
     def _category(self, slug: str | None) -> None:
         if slug is None:
@@ -115,6 +126,7 @@ class _Reader:
         if node is None:
             self._refuse(["category"], "unknown_value", "There is no such category.")
             return
+        self._slug = node.slug
         section = section_of(node)
         if section is not None:
             self._arguments["section"] = section

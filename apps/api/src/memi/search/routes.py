@@ -21,21 +21,24 @@ from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
-from memi.search import service
-from memi.search.schemas import ListingCards, ListingFilter, ListingPageRead, SellerListingsFilter
+from memi.search import service, sightings
+from memi.search.filters import read_arrival
+from memi.search.schemas import ListingArrival, ListingCards, ListingFilter, ListingPageRead, SellerListingsFilter
 from memi.search.service import Browser
+from memi.usage.recorder import Recorder
 
 AnyRequest = Request[Any, Any, State]
 _WORDS = re.compile(rb"(?:^|&)(?:q|%71)=", re.IGNORECASE).search
 _VARY = (b"vary", b"Authorization, Cookie, Accept-Encoding")
 _PUBLIC: Headers = [(b"cache-control", b"public, max-age=5, stale-while-revalidate=30"), _VARY]
 _PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
+_NONE: Headers = []
 
 
-def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool) -> ReadyReply:
+def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool, more: Headers = _NONE) -> ReadyReply:
     if not anonymous:
-        return ReadyReply(body, [JSON, (b"content-length", b"%d" % len(body)), *_PRIVATE])
-    return conditional(request.scope, body, _PUBLIC, b'"%x-%x"' % (len(body), crc32(body)))
+        return ReadyReply(body, [JSON, (b"content-length", b"%d" % len(body)), *_PRIVATE, *more])
+    return conditional(request.scope, body, [*_PUBLIC, *more], b'"%x-%x"' % (len(body), crc32(body)))
 
 
 def _searches(scope: Any) -> bool:
@@ -53,11 +56,20 @@ def _searches(scope: Any) -> bool:
     },
 )
 async def browse_listings(request: AnyRequest) -> ReadyReply:
-    """Browse and search what is for sale: cards, each once, however many are added meanwhile."""
+    """Browse and search what is for sale: cards, each once, however many are added meanwhile.
+
+    The first page of a search for words carries `X-Search-Id`, which `GET /listings/{listing_id}` takes as `search_id`.
+    """
     viewer = principal_of(request)
-    browser = runtime_of(request).adapters.get(Browser)
-    body = await browser.listings(request.scope["query_string"], viewer.user_id if viewer else None)
-    return _cards_reply(request, body, anonymous=viewer is None)
+    viewer_id = viewer.user_id if viewer else None
+    adapters = runtime_of(request).adapters
+    browser = adapters.get(Browser)
+    plan = await browser.plan(request.scope["query_string"])
+    body = await browser.listings(plan, viewer_id)
+    if not plan.words or plan.cursor is not None:
+        return _cards_reply(request, body, anonymous=viewer is None)
+    search_id = sightings.search(adapters.get(Recorder), request.scope, viewer_id, plan, body)
+    return _cards_reply(request, body, anonymous=viewer is None, more=[(b"x-search-id", str(search_id).encode())])
 
 
 @get(
@@ -82,17 +94,22 @@ async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
 
 @get(
     "/listings/{listing_id:uuid}",
-    opt={READS_VIEWER: True},
+    opt={QUERY_MODEL: ListingArrival, READS_VIEWER: True},
     responses={
         200: ResponseSpec(ListingPageRead, generate_examples=False, description="The listing."),
-        **problems(NotFound),
+        **problems(NotFound, ValidationFailed),
     },
 )
 async def read_listing(listing_id: Id, request: AnyRequest) -> ReadyReply:
     """A listing, whole. Anyone reads what is or was for sale; the rest its owner and moderators only."""
     viewer = principal_of(request)
-    found = await runtime_of(request).adapters.get(Browser).listing(listing_id, viewer.user_id if viewer else None)
-    if found is None:
+    viewer_id = viewer.user_id if viewer else None
+    arrival = read_arrival(request.scope["query_string"]) if request.scope["query_string"] else None
+    adapters = runtime_of(request).adapters
+    found = await adapters.get(Browser).listing(listing_id, viewer_id)
+    if found is not None:
+        sightings.view(adapters.get(Recorder), request.scope, viewer_id, listing_id, arrival)
+    else:
         if viewer is None:
             raise NotFound
         # What only some may read asks whether their session still stands.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from memi.listings.schemas import Cover, ListingRead, Money, Seller
 from memi.platform.validation import RequestModel
@@ -58,6 +58,26 @@ class ListingFilter(RequestModel):
 class SellerListingsFilter(RequestModel):
     limit: Limit = 24
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class ListingArrival(RequestModel):
+    """How somebody came to a listing. It shows the same however they did."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"search_id": "01936d8e-7c00-7000-8000-000000000000", "position": 3}]}
+    )
+
+    search_id: UUID | None = Field(None, description="`X-Search-Id` of the search that they found it by.")
+    position: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="Its place among what was found, the first being 1. Only with `search_id`."
+    )
+
+    @field_validator("position")
+    @classmethod
+    def _of_a_search(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("search_id", cls) is None:
+            raise ValueError("needs_search: A position needs the `search_id` that it is of.")
+        return value
 
 
 class ListingCardRead(msgspec.Struct, frozen=True):

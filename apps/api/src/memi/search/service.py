@@ -52,8 +52,8 @@ class Browser:
         self._snapshot: CatalogSnapshot | None = None
         self._plans: dict[bytes, Plan] = {}
 
-    async def listings(self, query_string: bytes, viewer: UUID | None) -> bytes:
-        """A page of cards as JSON; raises `ValidationFailed` or `InvalidCursor`."""
+    async def plan(self, query_string: bytes) -> Plan:
+        """What a query string asks for; raises `ValidationFailed`."""
         snapshot = await self._catalog.snapshot()
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
@@ -65,6 +65,10 @@ class Browser:
                 if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()
                 self._plans[query_string] = plan
+        return plan
+
+    async def listings(self, plan: Plan, viewer: UUID | None) -> bytes:
+        """A page of cards as JSON; raises `InvalidCursor`."""
         return await self._page(plan, viewer)
 
     async def of_seller(self, seller_id: UUID, query_string: bytes, viewer: UUID | None) -> bytes | None:
@@ -157,6 +161,13 @@ class Browser:
 
 _EMPTY = b'{"items":[]'
 NO_CARDS = b'{"items":[],"next_cursor":null}'
+
+
+def is_empty(body: bytes) -> bool:
+    """Whether a page of cards holds none."""
+    return body.startswith(_EMPTY)
+
+
 _SHAPES: dict[tuple[Shape, bool, bool], Shape] = {}
 
 

@@ -24,8 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from memi.platform.column_types import CreatedAt, RequiredTimestamp, Timestamp
 from memi.platform.database import Base
 from memi.platform.ids import new_id
-
-KINDS = ("LISTING_VIEW", "SEARCH", "SEARCH_CLICK", "FAVORITE", "CONTACT", "RESERVE", "ORDER", "SOLD", "PUBLISH")
+from memi.usage.schemas import KINDS
 
 
 class UsageEvent(Base):

@@ -1,0 +1,41 @@
+"""What browsing shows of use."""
+
+from typing import Any
+from uuid import UUID
+
+from memi.platform.ids import new_id
+from memi.search.filters import Plan
+from memi.search.schemas import ListingArrival
+from memi.search.service import is_empty
+from memi.usage.recorder import Recorder
+
+
+def search(recorder: Recorder, scope: Any, viewer_id: UUID | None, plan: Plan, body: bytes) -> UUID:
+    """Somebody searched, and this is the first page; the id that their clicks will name."""
+    search_id = new_id()
+    recorder.record(
+        scope,
+        "SEARCH",
+        viewer_id,
+        search_id=search_id,
+        category=plan.category,
+        words=plan.kept_words,
+        properties='{"empty": true}' if is_empty(body) else "{}",
+    )
+    return search_id
+
+
+def view(
+    recorder: Recorder, scope: Any, viewer_id: UUID | None, listing_id: UUID, arrival: ListingArrival | None
+) -> None:
+    """Somebody reads a listing, perhaps after a search."""
+    if arrival is not None and arrival.search_id is not None:
+        recorder.record(
+            scope,
+            "SEARCH_CLICK",
+            viewer_id,
+            listing_id=listing_id,
+            search_id=arrival.search_id,
+            position=arrival.position,
+        )
+    recorder.record(scope, "LISTING_VIEW", viewer_id, listing_id=listing_id)

@@ -1,0 +1,198 @@
+"""Collects what requests show of use, and writes it a moment later: no request waits for it or fails by it."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from memi.platform import metrics
+from memi.platform.client_address import client_address
+from memi.platform.ids import new_id
+from memi.platform.ready_reply import header_of
+from memi.platform.settings import Settings
+from memi.platform.unit_of_work import UnitOfWork
+from memi.usage import queries
+from memi.usage.bots import is_bot
+from memi.usage.keys import UsageKeys
+from memi.usage.schemas import Describe, EventRow, Kind, ListingFacts, Sighting, Today
+from memi.usage.service import DAY_SALT
+
+log = structlog.get_logger(__name__)
+BATCH = 500
+_SECONDS = 1.0
+_LAST_SECONDS = 5.0
+"""How long a process that stops may take to write what it still has."""
+_TRIES = 3
+"""How often events that the database refuses are tried; one that cannot be reached is waited for."""
+_MAX_AGENT = 300
+# SQLSTATE classes that say that it was not the events' fault: try the same again.
+_PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
+
+
+class Recorder:
+    """The process's buffer of events. What finds it full is counted and dropped, so that memory stays bounded."""
+
+    def __init__(self, settings: Settings, unit_of_work: UnitOfWork, keys: UsageKeys, describe: Describe) -> None:
+        self._settings = settings
+        self._room = settings.usage_buffer
+        self._unit_of_work = unit_of_work
+        self._keys = keys
+        self._describe = describe
+        self._waiting: deque[Sighting] = deque()
+        self._batch: list[Sighting] = []
+        self._tried_at: datetime | None = None
+        self._tries = 0
+        self._stopping = False
+        self._full = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    def record(
+        self,
+        scope: Any,
+        kind: Kind,
+        user_id: UUID | None,
+        *,
+        listing_id: UUID | None = None,
+        search_id: UUID | None = None,
+        position: int | None = None,
+        category: str | None = None,
+        words: str | None = None,
+        properties: str = "{}",
+    ) -> None:
+        """Take note of what a request (its ASGI scope) shows. Cheap, and never fails; machines are left out."""
+        agent = (header_of(scope, b"user-agent") or b"")[:_MAX_AGENT]
+        if is_bot(agent):
+            return
+        waiting = self._waiting
+        if len(waiting) >= self._room:
+            metrics.USAGE_EVENTS.labels("dropped").inc()
+            return
+        address = client_address(scope, self._settings)
+        waiting.append(
+            Sighting(
+                new_id(), kind, user_id, address, agent, listing_id, search_id, position, category, words, properties
+            )
+        )
+        if len(waiting) >= BATCH:
+            self._full.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Write each second, or as soon as a batch is full; at the end what is left."""
+        self._stopping = False
+        task = asyncio.create_task(self._run(), name="usage recorder")
+        try:
+            yield
+        finally:
+            self._stopping = True
+            self._full.set()
+            try:
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await task
+                    await self.flush()
+            except Exception as error:
+                # The process ends, whatever this was: what could not be written is told of, and lost.
+                left = len(self._batch) + len(self._waiting)
+                metrics.USAGE_EVENTS.labels("dropped").inc(left)
+                log.warning("usage_lost_at_end", error=type(error).__name__, events=left)
+
+    async def flush(self) -> None:
+        """Write all that waits. Raises what the database raises, and then nothing is lost of it."""
+        async with self._writing:
+            while self._batch or self._waiting:
+                if not self._batch:
+                    self._batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                    self._tried_at, self._tries = None, 0
+                written = await self._write(self._batch)
+                self._batch = []
+                metrics.USAGE_EVENTS.labels("written").inc(written)
+
+    async def _run(self) -> None:
+        failed = False
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SECONDS):
+                    await (asyncio.sleep(_SECONDS) if failed else self._full.wait())
+            self._full.clear()
+            try:
+                await self.flush()
+                failed = False
+            except Exception as error:
+                # Whatever it was, the requests go on, and so must this.
+                self._give_up_or_wait(error)
+                failed = True
+
+    def _give_up_or_wait(self, error: Exception) -> None:
+        waiting = len(self._batch) + len(self._waiting)
+        if _passes(error):
+            log.warning("usage_delayed", error=type(error).__name__, events=waiting)
+            return
+        self._tries += 1
+        log.error("usage_refused", error=type(error).__name__, events=len(self._batch), tries=self._tries)
+        if self._tries >= _TRIES:
+            metrics.USAGE_EVENTS.labels("dropped").inc(len(self._batch))
+            self._batch = []
+
+    async def _write(self, batch: Sequence[Sighting]) -> int:
+        """How many rows the batch became, in one transaction; those of a try whose end nobody heard of stay."""
+        async with self._unit_of_work() as session:
+            await queries.enter(session, batch[0].id)
+            now = await queries.today(session, {item.user_id for item in batch if item.user_id is not None})
+            if self._tried_at is not None:
+                known = await queries.known(session, self._tried_at, [item.id for item in batch])
+                batch = [item for item in batch if item.id not in known]
+            self._tried_at = self._tried_at or now.at
+            salt = now.salt or await queries.begin_day(session, now.day, secrets.token_bytes(DAY_SALT))
+            about = {item.listing_id for item in batch if item.listing_id is not None}
+            rows = self._rows(batch, now, salt, await self._describe(session, about) if about else {})
+            if rows:
+                await queries.add(session, rows)
+        return len(rows)
+
+    def _rows(
+        self, batch: Sequence[Sighting], now: Today, salt: bytes, facts: Mapping[UUID, ListingFacts]
+    ) -> list[EventRow]:
+        """Of sellers who look at their own listings nothing is kept."""
+        rows: list[EventRow] = []
+        for item in batch:
+            about = facts.get(item.listing_id) if item.listing_id is not None else None
+            if about is None or about.seller_id != item.user_id:
+                rows.append(self._row(item, now, salt, about))
+        return rows
+
+    def _row(self, item: Sighting, now: Today, salt: bytes, about: ListingFacts | None) -> EventRow:
+        consent = now.consents.get(item.user_id) if item.user_id is not None else None
+        return EventRow(
+            id=item.id,
+            kind=item.kind,
+            listing_id=item.listing_id,
+            search_id=item.search_id,
+            position=item.position,
+            category=about.category if about else item.category,
+            words=item.words,
+            visitor=self._keys.visitor(salt, item.address, item.agent),
+            person=self._keys.person(consent, item.user_id) if consent and item.user_id else None,
+            properties=item.properties,
+        )
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same may well be taken later."""
+    if isinstance(error, DBAPIError):
+        error = error.orig if isinstance(error.orig, Exception) else error
+    state = getattr(error, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_PASSING)
+    return isinstance(error, OSError | TimeoutError | PoolTimeout) or (
+        isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    )
