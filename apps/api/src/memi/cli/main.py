@@ -6,7 +6,7 @@ import asyncpg
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from memi.cli import accounts, data, demo, demo_shop, export, import_users, mails, openapi, processes, up
+from memi.cli import accounts, data, demo, demo_shop, doctor, export, import_users, mails, openapi, processes, up
 from memi.cli.errors import BadUsage, CommandFailed, complain
 from memi.platform.postgres_files import EmbeddedPostgresError
 from memi.platform.settings import ConfigurationError
@@ -28,6 +28,7 @@ app.command(hidden=True)(demo_shop.fill_demo_shop)
 app.command()(accounts.createadmin)
 app.command()(import_users.import_users)
 app.command()(mails.mails)
+app.command()(doctor.doctor)
 app.command()(openapi.openapi)
 app.add_typer(export.app, name="export")
 
