@@ -22,7 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, plan, prepare, rush
+from bench import analytics, load, plan, prepare, rush
 from bench.load import Result
 from bench.plan import Scenario
 from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
@@ -33,6 +33,7 @@ _FOLDER = Path(__file__).parent
 _REQUIRED = 0.55
 _CONNECTIONS = 32
 RUSH = "logins"
+ANALYTICS = "analytics"
 console = Console()
 
 
@@ -180,12 +181,14 @@ def report(rows: list[tuple[Scenario, Result, Result, float]]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--listings", type=int, default=200_000)
+    parser.add_argument("--listings", type=int, help="200,000, and a million for analytics")
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help=f"a scenario's name, or {RUSH}")
+    parser.add_argument("--only", help=f"a scenario's name, {RUSH}, or {ANALYTICS}, which only runs when it is named")
     parser.add_argument("--data-dir", type=Path, default=Path(".memi/bench"))
     options = parser.parse_args()
+    if options.only == ANALYTICS:
+        return _analytics(options)
     if not load.wrk_available():
         console.print("wrk is not installed: `apt-get install wrk` (or your system's package) and try again")
         return 2
@@ -196,9 +199,8 @@ def main() -> int:
     return 0 if fast and calm else 1
 
 
-def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Scenario, Result, Result, float]], bool]:
-    """(a row for each scenario, whether browsing stays quick while many sign in)."""
-    folder = options.data_dir.resolve()
+def _environment(folder: Path, urls: EmbeddedUrls) -> dict[str, str]:
+    """What memi is told, here and in the processes that are started."""
     environment = {
         "MEMI_ENV": "local",
         "MEMI_DATA_DIR": str(folder),
@@ -209,8 +211,28 @@ def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Sc
         "PYTHONPATH": str(_FOLDER.parent),
     }
     os.environ.update(environment)
+    return environment
+
+
+def _analytics(options: argparse.Namespace) -> int:
+    """A marketplace of its own, since a million listings of a year would change what the others measure."""
+    folder = (options.data_dir / "analytics").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(folder / "postgres") as urls:
+        environment = _environment(folder, urls)
+        asyncio.run(analytics.prepare(Settings(), urls, options.listings or 1_000_000, console))
+        with serving("memi.cli.serving:create", environment, "/health/live") as (url, _):
+            found = asyncio.run(analytics.measure(url, urls.superuser))
+    console.print(analytics.table_of(found))
+    return 0 if all(item.good for item in found) else 1
+
+
+def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Scenario, Result, Result, float]], bool]:
+    """(a row for each scenario, whether browsing stays quick while many sign in)."""
+    folder = options.data_dir.resolve()
+    environment = _environment(folder, urls)
     settings = Settings()
-    asyncio.run(prepare.fill(settings, urls, options.listings, console))
+    asyncio.run(prepare.fill(settings, urls, options.listings or 200_000, console))
     recorded = asyncio.run(prepare.scenarios(settings, urls))
     rows: list[tuple[Scenario, Result, Result, float]] = []
     for scenario in recorded:

@@ -17,6 +17,9 @@ from memi.admin import category_routes as admin_category_routes
 from memi.admin import job_routes as admin_job_routes
 from memi.admin import listing_routes as admin_listing_routes
 from memi.admin import user_routes as admin_user_routes
+from memi.analytics import jobs as analytics_jobs
+from memi.analytics import personal_data as analytics_data
+from memi.analytics import routes as analytics_routes
 from memi.audit import jobs as audit_jobs
 from memi.audit import personal_data as audit_data
 from memi.auth import account_routes as auth_account_routes
@@ -171,6 +174,7 @@ ROUTERS: list[Router] = [
     admin_category_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
+    analytics_routes.router,
 ]
 """Everything below `/api/v1`."""
 
@@ -219,11 +223,13 @@ JOBS: list[ModuleType] = [
     notifications_mail_jobs,
     privacy_erasure,
     privacy_exports,
+    analytics_jobs,
 ]
 """Modules whose `@job` and `@recurring` functions a worker runs."""
 
 PERSONAL_DATA: list[PersonalData] = [
     privacy_data.PERSONAL_DATA,
+    analytics_data.PERSONAL_DATA,
     search_data.PERSONAL_DATA,
     notifications_data.PERSONAL_DATA,
     reports_data.PERSONAL_DATA,
@@ -263,6 +269,7 @@ MODELS: list[str] = [
     "reports.models",
     "notifications.models",
     "privacy.models",
+    "analytics.models",
 ]
 """Modules that define tables."""
 

@@ -6,7 +6,20 @@ import asyncpg
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from memi.cli import accounts, data, demo, demo_shop, doctor, export, import_users, mails, openapi, processes, up
+from memi.cli import (
+    accounts,
+    analytics,
+    data,
+    demo,
+    demo_shop,
+    doctor,
+    export,
+    import_users,
+    mails,
+    openapi,
+    processes,
+    up,
+)
 from memi.cli.errors import BadUsage, CommandFailed, complain
 from memi.platform.postgres_files import EmbeddedPostgresError
 from memi.platform.settings import ConfigurationError
@@ -31,6 +44,7 @@ app.command()(mails.mails)
 app.command()(doctor.doctor)
 app.command()(openapi.openapi)
 app.add_typer(export.app, name="export")
+app.add_typer(analytics.app, name="analytics")
 
 
 def main() -> None:

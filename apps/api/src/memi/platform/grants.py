@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-APPEND_ONLY = ("messages", "audit_log", "usage_events")
+APPEND_ONLY = ("messages", "audit_log", "usage_events", "status_moves")
 """Tables whose rows are never changed or removed by the service; triggers refuse it to the owner as well."""
 READ_ONLY = ("audit_head",)
 """Tables that the database itself writes, by functions that run as the owner."""

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     CATALOG_WRITE = "catalog:write"
     SEARCH_REPLAY = "search:replay"
     JOBS_MANAGE = "jobs:manage"
+    ANALYTICS_READ = "analytics:read"
 
 
 _MODERATOR = frozenset(
