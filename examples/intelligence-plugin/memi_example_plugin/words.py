@@ -19,9 +19,9 @@ class WordListModerator:
     """Flags a message for each kind of word that is in it."""
 
     async def review(self, message: ChatMessage) -> Review:
-        found = {kind: pattern.search(message.text) for kind, pattern in PATTERNS.items()}
-        return Review(
-            concerns=tuple(
-                Concern(kind=kind, note=f"says {match.group().lower()}") for kind, match in found.items() if match
-            )
-        )
+        concerns: list[Concern] = []
+        for kind, pattern in PATTERNS.items():
+            found = pattern.search(message.text)
+            if found is not None:
+                concerns.append(Concern(kind=kind, note=f"says {found.group().lower()}"))
+        return Review(concerns=tuple(concerns))

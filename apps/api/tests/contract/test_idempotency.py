@@ -212,6 +212,17 @@ async def sessions(ways: Ways) -> Call:
     return await ways.people.admin(), f"/admin/users/{person.id}/sessions/end", {"reason": "Stolen phone"}
 
 
+async def flagged_message(ways: Ways) -> Call:
+    talk, flag_id = await ways.talks.new(), uuid4()
+    await ways.sql.execute(
+        "INSERT INTO message_flags (id, message_id, kind, source)"
+        " SELECT $1, id, 'CONTACT', 'RULE' FROM messages WHERE chat_id = $2",
+        flag_id,
+        UUID(talk.id),
+    )
+    return await ways.people.moderator(), f"/admin/message-flags/{flag_id}/resolve", {"reason": "Harmless"}
+
+
 def dead_job(move: str) -> Way:
     async def go(ways: Ways) -> Call:
         job_id = uuid4()
@@ -258,6 +269,7 @@ WAYS: dict[str, Way] = {
     "/admin/reports/{report_id}/claim": claim,
     "/admin/reports/{report_id}/resolve": resolution,
     "/admin/appeals/{appeal_id}/decide": decision,
+    "/admin/message-flags/{flag_id}/resolve": flagged_message,
     "/admin/jobs/dead/{job_id}/retry": dead_job("retry"),
     "/admin/jobs/dead/{job_id}/discard": dead_job("discard"),
 }

@@ -45,6 +45,8 @@ LIMITED: dict[tuple[str, str], Limit] = {
     ("POST", "/reports/block/appeal"): Limit.REPORT,
     ("POST", "/uploads"): Limit.UPLOAD,
     ("GET", "/listings"): Limit.SEARCH,
+    ("GET", "/listings/{listing_id}/price-advice"): Limit.SUGGEST,
+    ("GET", "/users/me/recommendations"): Limit.SUGGEST,
 }
 """Below `/api/v1`. Sockets, messages over them and exports are counted where they happen, as their tests prove."""
 

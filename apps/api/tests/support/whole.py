@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +44,7 @@ class Whole:
 
 
 @asynccontextmanager
-async def whole(urls: EmbeddedUrls, like: Settings, packages: Path | None, **settings: object) -> AsyncIterator[Whole]:
+async def whole(urls: EmbeddedUrls, like: Settings, packages: Path | None, **settings: object) -> AsyncGenerator[Whole]:
     """Run both until the end of the block; `packages` is a folder as `pip install --target` leaves it."""
     before = os.environ.get("PYTHONPATH")
     if packages is not None:

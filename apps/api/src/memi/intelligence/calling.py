@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -74,8 +73,8 @@ class Seat(Generic[Q, A]):
 
     @property
     def is_left_alone(self) -> bool:
-        """Whether it failed so often that it is asked only now and then."""
-        return self._breaker.is_open
+        """Whether it failed so often that it is asked only now and then, or hangs wherever it could be asked."""
+        return self._breaker.is_open or self._threads.all_hang
 
     async def ask(self, question: Q) -> Answer[A]:
         """Never raises for what the plug-in does, and takes no longer than the limit."""
@@ -154,9 +153,9 @@ class Seat(Generic[Q, A]):
         if answer is None:
             return None
         if not isinstance(answer, self.port.answer):
-            if isinstance(answer, Coroutine):
+            if inspect.iscoroutine(answer):
                 answer.close()
-            raise WrongAnswer(f"answered with {type(answer).__name__}, not {self.port.answer.__name__}")
+            raise WrongAnswer(f"not an answer of {self.port.name}")
         encoded = msgspec.json.encode(answer)
         if len(encoded) > _MAX_ANSWER:
             raise WrongAnswer("the answer is too large")
@@ -167,7 +166,6 @@ class Seat(Generic[Q, A]):
     def _learn(self, outcome: Outcome, error: BaseException | None, took: float) -> None:
         if outcome == "SKIPPED":
             self._breaker.unanswered()
-            log.info("intelligence_skipped", port=self.port.name, plugin=self.name, hanging=self._threads.hanging)
             return
         if outcome == "OK":
             self._breaker.succeeded()
@@ -183,6 +181,8 @@ class Seat(Generic[Q, A]):
             at=None if error is None else _place(error.__cause__ or error),
             took_ms=round(took, 1),
         )
+        if self._threads.all_hang:
+            log.warning("intelligence_hangs_everywhere", port=self.port.name, plugin=self.name)
         if self._breaker.failed():
             metrics.INTELLIGENCE_BREAKER_OPENED.labels(self.port.name).inc()
             log.warning("intelligence_left_alone", port=self.port.name, plugin=self.name, seconds=self._limits.pause)

@@ -260,5 +260,12 @@ class Silent:
 
 
 SILENT = Silent()
-DEFAULTS: tuple[PriceAdviser, CategoryTagger, FraudScorer, Recommender, FeedRanker, ChatModerator] = (SILENT,) * 6
-"""That it fits every port is checked here by the type checker."""
+DEFAULTS: tuple[PriceAdviser, CategoryTagger, FraudScorer, Recommender, FeedRanker, ChatModerator] = (
+    SILENT,
+    SILENT,
+    SILENT,
+    SILENT,
+    SILENT,
+    SILENT,
+)
+"""That it fits every port is checked here, by the type checker."""

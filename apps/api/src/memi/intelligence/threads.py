@@ -62,16 +62,16 @@ class Threads:
         self._hanging = 0
 
     @property
-    def hanging(self) -> int:
-        """Threads whose work was given up and that have not come back."""
-        return self._hanging
+    def all_hang(self) -> bool:
+        """Whether the work of every thread was given up, and none has come back."""
+        return self._hanging >= self._size
 
     def submit(self, work: Callable[[], Any]) -> Call:
         """Have it done; await the call's `future` and then `forget` it. Raises `NoThread`."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
-        if self._hanging >= self._size or len(self._waiting) >= self._size * _WAITING_PER_THREAD:
+        if self.all_hang or len(self._waiting) >= self._size * _WAITING_PER_THREAD:
             raise NoThread
         call = Call(work, loop)
         if self._idle:
@@ -90,7 +90,7 @@ class Threads:
         if call.is_running:
             call.is_abandoned = True
             self._hanging += 1
-            if self._hanging >= self._size:
+            if self.all_hang:
                 self._give_up_waiting()
         elif call in self._waiting:
             self._waiting.remove(call)

@@ -1,5 +1,6 @@
 """What plug-ins are asked about a listing, and what its seller gets to read of it."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from uuid import UUID
 
@@ -53,7 +54,7 @@ def _path(snapshot: CatalogSnapshot, category_id: UUID | None) -> tuple[str, ...
 
 async def price_question(session: AsyncSession, listing: Listing) -> PriceQuestion:
     """With what others of its category cost; nothing to compare with while it has none."""
-    others = (
+    others: Sequence[Listing] = (
         [] if listing.category_id is None else await advice_queries.comparables(session, listing, _MOST_COMPARABLES)
     )
     return PriceQuestion(

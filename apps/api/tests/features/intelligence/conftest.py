@@ -22,7 +22,7 @@ Verdicts = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 @pytest.fixture(scope="module")
 def plugged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    packages: list[Package] = getattr(request.module, "PACKAGES", [])
+    packages: list[Package] = getattr(request.module, "PACKAGES", [])  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     folder = tmp_path_factory.mktemp("plugins")
     for package in packages:
         package.install(folder)

@@ -40,7 +40,12 @@ QUESTION = PriceQuestion(
 
 def plain(work: Callable[[PriceQuestion], Any]) -> Any:
     """A plug-in whose method does this in a thread."""
-    return type("Plain", (), {"advise": lambda self, question: work(question)})()
+
+    class Plain:
+        def advise(self, question: PriceQuestion) -> Any:
+            return work(question)
+
+    return Plain()
 
 
 def on_loop(work: Callable[[PriceQuestion], Any]) -> Any:
@@ -286,9 +291,11 @@ class TestThreads:
         for _ in range(20):
             answer, took = await timed(seat)
             assert (answer.outcome, took < LIMIT / 2) == ("SKIPPED", True)
+        assert seat.is_left_alone
         hanging.set()
         await asyncio.sleep(0.05)
         assert (await seat.ask(QUESTION)).outcome == "OK", "the threads came back"
+        assert not seat.is_left_alone
 
     async def test_another_plug_in_has_threads_of_its_own(self, plug: Plugged, hanging: threading.Event) -> None:
         stuck = plug(plain(lambda _: hanging.wait()))
@@ -323,7 +330,8 @@ class TestThreads:
         threads.close()
 
     async def test_what_was_given_up_before_its_turn_is_never_done(self, hanging: threading.Event) -> None:
-        threads, done = Threads("intelligence-turns", 1), []
+        threads = Threads("intelligence-turns", 1)
+        done: list[int] = []
         first = threads.submit(hanging.wait)
         second = threads.submit(lambda: done.append(2))
         threads.forget(second)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,9 +39,7 @@ RECOMMENDED = "/users/me/recommendations"
 
 
 def module() -> Any:
-    import feed_package  # pyright: ignore[reportMissingImports]
-
-    return feed_package
+    return import_module("feed_package")
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +52,12 @@ def silent(runtime: object) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def items(people: People, sql: Sql) -> AsyncIterator[list[str]]:
+async def items(people: People, sql: Sql) -> list[str]:
     """Seven coats and a dress, in the order of the feed."""
     seller = await people.new("Seller")
     made = [(await make_listing(seller, sql, title=f"Coat {number}"))["id"] for number in range(7)]
     made.append((await make_listing(seller, sql, title="Dress", category="women-clothes-dresses-summer"))["id"])
-    yield list(reversed(made))
+    return list(reversed(made))
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +74,15 @@ async def page(person: Person, query: str) -> tuple[list[str], str | None]:
 
 def upside_down(question: Any) -> list[UUID]:
     return [candidate.listing_id for candidate in reversed(question.candidates)]
+
+
+def always(ids: list[UUID]) -> Any:
+    """The same answer whatever the question is."""
+
+    def answer(_: Any) -> list[UUID]:
+        return ids
+
+    return answer
 
 
 class TestFeed:
@@ -108,12 +116,12 @@ class TestFeed:
 
     async def test_strange_ids_are_ignored_and_missing_ones_follow(self, viewer: Person, items: list[str]) -> None:
         wanted = [uuid4(), UUID(items[4]), UUID(items[4]), uuid4(), UUID(items[1])]
-        module().ANSWER["feed"] = lambda _: wanted
+        module().ANSWER["feed"] = always(wanted)
         found, _ = await page(viewer, "limit=100")
         assert found == [items[4], items[1], *(item for item in items if item not in (items[4], items[1]))]
 
     async def test_an_empty_answer_and_none_change_nothing(self, viewer: Person, items: list[str]) -> None:
-        module().ANSWER["feed"] = lambda _: []
+        module().ANSWER["feed"] = always([])
         assert (await page(viewer, "limit=100"))[0] == items
         module().ANSWER.clear()
         assert (await page(viewer, "limit=100"))[0] == items

@@ -52,10 +52,14 @@ async def test_every_outcome_with_what_was_said(runtime: Runtime, sql: Sql, peop
 
 async def test_goes_with_its_unit_of_work(runtime: Runtime, sql: Sql) -> None:
     subject = new_id()
-    with pytest.raises(ZeroDivisionError):
+
+    async def give_up() -> None:
         async with runtime.unit_of_work() as session:
             await service.record(session, answer(), "LISTING", subject, user_id=None)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await give_up()
     assert await count(sql, subject) == 0
 
 
