@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 from litestar import Router
 
@@ -54,7 +53,6 @@ from memi.intelligence import jobs as intelligence_jobs
 from memi.intelligence import personal_data as intelligence_data
 from memi.intelligence import plugins
 from memi.intelligence.buffer import VerdictBuffer
-from memi.intelligence.ports import CATEGORY_TAGGER, CHAT_MODERATOR, FRAUD_SCORER, PRICE_ADVISER, Port
 from memi.intelligence.service import Intelligence
 from memi.listings import advice_routes, assessing, tagging
 from memi.listings import handlers as listings_handlers
@@ -181,7 +179,10 @@ ROUTERS: list[Router] = [
 HANDLERS: list[ModuleType] = [
     auth_handlers,
     listings_handlers,
+    assessing,
+    tagging,
     chat_handlers,
+    reviewing,
     search_handlers,
     orders_handlers,
     payment_handlers,
@@ -190,14 +191,7 @@ HANDLERS: list[ModuleType] = [
     recording_handlers,
     privacy_handlers,
 ]
-"""Modules whose `@in_transaction` and `@durable` functions listen to events."""
-
-ASKING_PLUGINS: dict[ModuleType, tuple[Port[Any, Any], ...]] = {
-    assessing: (FRAUD_SCORER, PRICE_ADVISER),
-    tagging: (CATEGORY_TAGGER,),
-    reviewing: (CHAT_MODERATOR,),
-}
-"""Modules whose handlers ask plug-ins, and at which ports: they listen while one of those is plugged in."""
+"""Modules whose `@in_transaction` and `@durable` functions listen to events; those with `ASKS` while a plug-in is there."""
 
 JOBS: list[ModuleType] = [
     maintenance,
@@ -298,8 +292,7 @@ async def open_runtime(settings: Settings, database_url: str) -> AsyncGenerator[
     key_ring = load_key_ring(settings)
     intelligence = Intelligence(plugins.find(settings))
     database = await connect(settings, database_url)
-    dormant = [module for module, ports in ASKING_PLUGINS.items() if not intelligence.has(*ports)]
-    bus = EventBus([*HANDLERS, *ASKING_PLUGINS], dormant)
+    bus = EventBus(HANDLERS, intelligence.dormant(HANDLERS))
     broker = Broker(database_url)
     adapters = Adapters()
     runtime = Runtime(

@@ -8,6 +8,8 @@ from memi.intelligence import service as intelligence
 from memi.intelligence.ports import CHAT_MODERATOR, ChatMessage
 from memi.platform.events import durable
 
+ASKS = (CHAT_MODERATOR,)
+
 
 @durable(MessageSent)
 async def review(event: MessageSent, session: AsyncSession) -> None:

@@ -180,7 +180,7 @@ async def _jobs(runtime: Runtime) -> Finding:
 
 def _of_dependency(name: str, found: Dependency) -> Finding:
     if found.status in ("up", "off"):
-        return Finding(name, "ok", "not configured" if found.status == "off" else "answers")
+        return Finding(name, "ok", "not configured" if found.status == "off" else found.detail or "answers")
     state: Literal["warning", "failed"] = "failed" if found.status == "down" else "warning"
     return Finding(name, state, found.detail or found.status, "See /health, and the settings of this service.")
 

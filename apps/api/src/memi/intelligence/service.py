@@ -1,6 +1,7 @@
 """Plug-ins for the features above: ask one, and have what it said written down."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -32,6 +33,10 @@ class Intelligence:
     def has(self, *ports: Port[Any, Any]) -> bool:
         """Whether any of these is plugged in: what a question needs is gathered only then."""
         return any(port.name in self._seats for port in ports)
+
+    def dormant(self, modules: Iterable[ModuleType]) -> list[ModuleType]:
+        """Those that name ports as `ASKS`, where there is no plug-in: their handlers need not hear a thing."""
+        return [module for module in modules if (ports := getattr(module, "ASKS", ())) and not self.has(*ports)]
 
     async def ask(self, port: Port[Q, A], question: Q) -> Answer[A]:
         """Within the configured seconds, and without ever raising; a failure is an answer that says nothing."""

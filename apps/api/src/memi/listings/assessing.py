@@ -15,6 +15,7 @@ from memi.platform.settings import Settings
 from memi.platform.unit_of_work import adapters_of
 from memi.users import service as users
 
+ASKS = (FRAUD_SCORER, PRICE_ADVISER)
 FRAUD = "FRAUD"
 
 

@@ -10,6 +10,8 @@ from memi.media import service as media
 from memi.media.events import UploadReady
 from memi.platform.events import durable
 
+ASKS = (CATEGORY_TAGGER,)
+
 
 @durable(UploadReady)
 async def tag_picture(event: UploadReady, session: AsyncSession) -> None:

@@ -30,13 +30,16 @@ EVENTS: list[Any] = [
 
 def asking() -> set[str]:
     """The names of all handlers that ask plug-ins."""
-    bus = EventBus(wiring.ASKING_PLUGINS)
-    return {item.name for item in bus.subscriptions}
+    return {item.name for item in _of_them().subscriptions}
+
+
+def _of_them() -> EventBus:
+    return EventBus([module for module in wiring.HANDLERS if hasattr(module, "ASKS")])
 
 
 async def test_no_event_becomes_a_job_for_plug_ins(runtime: Runtime) -> None:
     assert len(asking()) == 3
-    awake = EventBus([*wiring.HANDLERS, *wiring.ASKING_PLUGINS])
+    awake = EventBus(wiring.HANDLERS)
     assert {job.name for event in EVENTS for job in awake.durable_jobs(event)} >= asking()
     assert not {job.name for event in EVENTS for job in runtime.bus.durable_jobs(event)} & asking()
 
@@ -48,7 +51,7 @@ async def test_a_job_that_was_queued_before_a_plug_in_went_away_ends_quietly(
     item = await make_listing(seller, sql)
     talk = await talks.new()
     said = await talk.say(talk.seller)
-    awake = EventBus(wiring.ASKING_PLUGINS)
+    awake = _of_them()
     events = [
         ListingMoved(UUID(item["id"]), UUID(seller.id), "publish", "DRAFT", "ACTIVE"),
         UploadReady(UUID(item["images"][0]["id"]), UUID(seller.id)),
