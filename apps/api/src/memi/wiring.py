@@ -13,6 +13,7 @@ from memi.admin import audit_routes as admin_audit_routes
 from memi.admin import bulk_routes as admin_bulk_routes
 from memi.admin import category_jobs as admin_category_jobs
 from memi.admin import category_routes as admin_category_routes
+from memi.admin import export_routes as admin_export_routes
 from memi.admin import job_routes as admin_job_routes
 from memi.admin import listing_routes as admin_listing_routes
 from memi.admin import user_routes as admin_user_routes
@@ -170,6 +171,7 @@ ROUTERS: list[Router] = [
     admin_job_routes.router,
     admin_bulk_routes.router,
     admin_category_routes.router,
+    admin_export_routes.router,
     admin_accounts_routes.router,
     admin_access_routes.router,
     analytics_routes.router,

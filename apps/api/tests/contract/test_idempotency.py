@@ -223,15 +223,46 @@ async def flagged_message(ways: Ways) -> Call:
     return await ways.people.moderator(), f"/admin/message-flags/{flag_id}/resolve", {"reason": "Harmless"}
 
 
-def dead_job(move: str) -> Way:
+def dead_job(move: str, *, many: bool = False) -> Way:
     async def go(ways: Ways) -> Call:
         job_id = uuid4()
         await ways.sql.execute(
             "INSERT INTO dead_jobs (id, name, payload, attempts, error) VALUES ($1, 'a.job', '{}', 8, 'no')", job_id
         )
+        if many:
+            return await ways.people.admin(), f"/admin/jobs/dead/{move}", {"name": "a.job", "reason": "Mail is back"}
         return await ways.people.admin(), f"/admin/jobs/dead/{job_id}/{move}", None
 
     return go
+
+
+async def flag(ways: Ways) -> Call:
+    _, item = await ways.item()
+    return await ways.people.moderator(), f"/admin/listings/{item}/flags", {"kind": "SPAM"}
+
+
+async def flag_seen(ways: Ways) -> Call:
+    moderator, path, body = await flag(ways)
+    raised = await moderator.post(path, body)
+    return moderator, f"{path}/{raised.json()['id']}/resolve", {}
+
+
+def many(kind: str, action: str) -> Way:
+    async def go(ways: Ways) -> Call:
+        seller, item = await ways.item()
+        ids = [item if kind == "listings" else seller.id]
+        return await ways.people.admin(), f"/admin/bulk/{kind}", {"action": action, "ids": ids, "reason": "Fraud"}
+
+    return go
+
+
+async def category(ways: Ways) -> Call:
+    name = {"az": "Ponçolar", "en": "Ponchos", "ru": "Пончо"}
+    return await ways.people.admin(), "/admin/categories", {"slug": "ponchos", "parent": "women-clothes", "name": name}
+
+
+async def replaying(ways: Ways) -> Call:
+    return await ways.people.admin(), "/search/index/replay", {"scope": "all"}
 
 
 WAYS: dict[str, Way] = {
@@ -260,6 +291,12 @@ WAYS: dict[str, Way] = {
     "/orders/{order_id}/complete": order("complete"),
     "/admin/listings/{listing_id}/remove": removal,
     "/admin/listings/{listing_id}/restore": restoration,
+    "/admin/listings/{listing_id}/flags": flag,
+    "/admin/listings/{listing_id}/flags/{flag_id}/resolve": flag_seen,
+    "/admin/bulk/listings": many("listings", "REMOVE"),
+    "/admin/bulk/users": many("users", "BLOCK"),
+    "/admin/categories": category,
+    "/search/index/replay": replaying,
     "/admin/users/{user_id}/block": blocking,
     "/admin/users/{user_id}/unblock": unblocking,
     "/admin/users/{user_id}/restore": account,
@@ -272,6 +309,8 @@ WAYS: dict[str, Way] = {
     "/admin/message-flags/{flag_id}/resolve": flagged_message,
     "/admin/jobs/dead/{job_id}/retry": dead_job("retry"),
     "/admin/jobs/dead/{job_id}/discard": dead_job("discard"),
+    "/admin/jobs/dead/retry": dead_job("retry", many=True),
+    "/admin/jobs/dead/discard": dead_job("discard", many=True),
 }
 NEVER = {"/webhooks/payments", "/notifications/unsubscribe/{token}", "/reports/block", "/reports/block/appeal"}
 """Nobody calls these, or their replies must not be kept; everything under `/auth` is one of them."""

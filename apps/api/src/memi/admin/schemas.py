@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from memi.listings.schemas import ListingRead, StatusName
 from memi.platform.paging import PageQuery
@@ -83,6 +83,13 @@ class AuditQuery(PageQuery):
     action: Code | None = None
     target_type: Code | None = None
     target_id: Code | None = None
+
+
+class ExportQuery(RequestModel):
+    """Rows from `since` on and before `until`, by when they were made."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class FlagRequest(RequestModel):

@@ -48,6 +48,7 @@ class Limit(StrEnum):
     SEARCH = "search"
     SUGGEST = "suggest"
     EXPORT = "export"
+    STAFF_EXPORT = "staff_export"
     SOCKET = "socket"
 
 
@@ -106,6 +107,7 @@ POLICIES: dict[Limit, Policy] = {
     Limit.SEARCH: _policy(Limit.SEARCH, account=(120, MINUTE), address=(600, MINUTE)),
     Limit.SUGGEST: _policy(Limit.SUGGEST, account=(300, MINUTE), address=(1500, MINUTE)),
     Limit.EXPORT: _policy(Limit.EXPORT, account=(3, DAY), address=(30, DAY)),
+    Limit.STAFF_EXPORT: _policy(Limit.STAFF_EXPORT, account=(20, HOUR), address=(100, HOUR)),
     Limit.SOCKET: _policy(Limit.SOCKET, address=(240, MINUTE)),
 }
 """docs/limits.md says why these; a test compares the two."""

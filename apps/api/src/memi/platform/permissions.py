@@ -25,6 +25,7 @@ class Permission(StrEnum):
     USERS_IMPERSONATE = "users:impersonate"
     CHATS_IMPERSONATE = "chats:impersonate"
     AUDIT_READ = "audit:read"
+    DATA_EXPORT = "data:export"
     CATALOG_WRITE = "catalog:write"
     SEARCH_REPLAY = "search:replay"
     JOBS_MANAGE = "jobs:manage"
