@@ -83,7 +83,7 @@ async def _copy(url: str, begin: datetime, end: datetime, sink: Sink, tell: Call
             done = 0
             tell(done, total)
             while rows := await cursor.fetch(BATCH):
-                sink.write(rows)
+                sink.write([tuple(row) for row in rows])
                 done += len(rows)
                 tell(done, total)
         sink.close()

@@ -68,7 +68,7 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
     body = await browser.listings(plan, viewer_id)
     if not plan.words or plan.cursor is not None:
         return _cards_reply(request, body, anonymous=viewer is None)
-    search_id = sightings.search(adapters.get(Recorder), request.scope, viewer_id, plan, body)
+    search_id = sightings.search(adapters.get(Recorder), request.scope, viewer, plan, body)
     return _cards_reply(request, body, anonymous=viewer is None, more=[(b"x-search-id", str(search_id).encode())])
 
 
@@ -103,12 +103,11 @@ async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
 async def read_listing(listing_id: Id, request: AnyRequest) -> ReadyReply:
     """A listing, whole. Anyone reads what is or was for sale; the rest its owner and moderators only."""
     viewer = principal_of(request)
-    viewer_id = viewer.user_id if viewer else None
     arrival = read_arrival(request.scope["query_string"]) if request.scope["query_string"] else None
     adapters = runtime_of(request).adapters
-    found = await adapters.get(Browser).listing(listing_id, viewer_id)
+    found = await adapters.get(Browser).listing(listing_id, viewer.user_id if viewer else None)
     if found is not None:
-        sightings.view(adapters.get(Recorder), request.scope, viewer_id, listing_id, arrival)
+        sightings.view(adapters.get(Recorder), request.scope, viewer, listing_id, arrival)
     else:
         if viewer is None:
             raise NotFound

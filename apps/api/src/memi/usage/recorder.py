@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,9 @@ _LAST_SECONDS = 5.0
 """How long a process that stops may take to write what it still has."""
 _TRIES = 3
 """How often events that the database refuses are tried; one that cannot be reached is waited for."""
+_AT_ONCE = 100
 _MAX_AGENT = 300
+_FORWARDED = b"x-forwarded-for"
 # SQLSTATE classes that say that it was not the events' fault: try the same again.
 _PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
 
@@ -44,12 +46,13 @@ class Recorder:
 
     def __init__(self, settings: Settings, unit_of_work: UnitOfWork, keys: UsageKeys, describe: Describe) -> None:
         self._settings = settings
+        self._behind_proxies = bool(settings.trusted_proxies)
         self._room = settings.usage_buffer
         self._unit_of_work = unit_of_work
         self._keys = keys
         self._describe = describe
         self._waiting: deque[Sighting] = deque()
-        self._batch: list[Sighting] = []
+        self._batch: dict[UUID, Sighting] = {}
         self._tried_at: datetime | None = None
         self._tries = 0
         self._stopping = False
@@ -77,11 +80,11 @@ class Recorder:
         if len(waiting) >= self._room:
             metrics.USAGE_EVENTS.labels("dropped").inc()
             return
-        address = client_address(scope, self._settings)
+        # Whatever can wait is left to the flush: this is part of the hottest reads.
+        forwarded = [item for item in scope["headers"] if item[0] == _FORWARDED] if self._behind_proxies else []
+        origin = {"client": scope.get("client"), "headers": forwarded}
         waiting.append(
-            Sighting(
-                new_id(), kind, user_id, address, agent, listing_id, search_id, position, category, words, properties
-            )
+            Sighting(kind, user_id, origin, agent, listing_id, search_id, position, category, words, properties)
         )
         if len(waiting) >= BATCH:
             self._full.set()
@@ -111,10 +114,10 @@ class Recorder:
         async with self._writing:
             while self._batch or self._waiting:
                 if not self._batch:
-                    self._batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                    self._batch = {new_id(): self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))}
                     self._tried_at, self._tries = None, 0
                 written = await self._write(self._batch)
-                self._batch = []
+                self._batch = {}
                 metrics.USAGE_EVENTS.labels("written").inc(written)
 
     async def _run(self) -> None:
@@ -141,46 +144,49 @@ class Recorder:
         log.error("usage_refused", error=type(error).__name__, events=len(self._batch), tries=self._tries)
         if self._tries >= _TRIES:
             metrics.USAGE_EVENTS.labels("dropped").inc(len(self._batch))
-            self._batch = []
+            self._batch = {}
 
-    async def _write(self, batch: Sequence[Sighting]) -> int:
+    async def _write(self, batch: Mapping[UUID, Sighting]) -> int:
         """How many rows the batch became, in one transaction; those of a try whose end nobody heard of stay."""
         async with self._unit_of_work() as session:
-            await queries.enter(session, batch[0].id)
-            now = await queries.today(session, {item.user_id for item in batch if item.user_id is not None})
+            await queries.enter(session, next(iter(batch)))
+            now = await queries.today(session, {item.user_id for item in batch.values() if item.user_id is not None})
             if self._tried_at is not None:
-                known = await queries.known(session, self._tried_at, [item.id for item in batch])
-                batch = [item for item in batch if item.id not in known]
+                known = await queries.known(session, self._tried_at, batch)
+                batch = {key: item for key, item in batch.items() if key not in known}
             self._tried_at = self._tried_at or now.at
             salt = now.salt or await queries.begin_day(session, now.day, secrets.token_bytes(DAY_SALT))
-            about = {item.listing_id for item in batch if item.listing_id is not None}
-            rows = self._rows(batch, now, salt, await self._describe(session, about) if about else {})
+            about = {item.listing_id for item in batch.values() if item.listing_id is not None}
+            rows = await self._rows(batch, now, salt, await self._describe(session, about) if about else {})
             if rows:
                 await queries.add(session, rows)
         return len(rows)
 
-    def _rows(
-        self, batch: Sequence[Sighting], now: Today, salt: bytes, facts: Mapping[UUID, ListingFacts]
+    async def _rows(
+        self, batch: Mapping[UUID, Sighting], now: Today, salt: bytes, facts: Mapping[UUID, ListingFacts]
     ) -> list[EventRow]:
         """Of sellers who look at their own listings nothing is kept."""
         rows: list[EventRow] = []
-        for item in batch:
+        for number, (key, item) in enumerate(batch.items(), 1):
             about = facts.get(item.listing_id) if item.listing_id is not None else None
             if about is None or about.seller_id != item.user_id:
-                rows.append(self._row(item, now, salt, about))
+                rows.append(self._row(key, item, now, salt, about))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # requests come first
         return rows
 
-    def _row(self, item: Sighting, now: Today, salt: bytes, about: ListingFacts | None) -> EventRow:
+    def _row(self, key: UUID, item: Sighting, now: Today, salt: bytes, about: ListingFacts | None) -> EventRow:
         consent = now.consents.get(item.user_id) if item.user_id is not None else None
+        address = client_address(item.origin, self._settings)
         return EventRow(
-            id=item.id,
+            id=key,
             kind=item.kind,
             listing_id=item.listing_id,
             search_id=item.search_id,
             position=item.position,
             category=about.category if about else item.category,
             words=item.words,
-            visitor=self._keys.visitor(salt, item.address, item.agent),
+            visitor=self._keys.visitor(salt, address, item.agent),
             person=self._keys.person(consent, item.user_id) if consent and item.user_id else None,
             properties=item.properties,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date, datetime
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
@@ -47,10 +47,10 @@ Describe = Callable[[AsyncSession, Collection[UUID]], Awaitable[Mapping[UUID, Li
 class Sighting(NamedTuple):
     """Something that a request showed, before it is known whose it was."""
 
-    id: UUID
     kind: Kind
     user_id: UUID | None
-    address: str | None
+    origin: dict[str, Any]
+    """As much of the ASGI scope as the client's address is worked out from."""
     agent: bytes
     listing_id: UUID | None = None
     search_id: UUID | None = None

@@ -9,17 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import pyarrow.parquet as pq
 import pytest
 
 from memi.platform.embedded_postgres import EmbeddedUrls
 from support.service import environment, free_port, memi
 
+pq: Any = import_module("pyarrow.parquet")  # which has no types
 _FILL = """
 INSERT INTO usage_events (id, at, kind, listing_id, search_id, position, category, words, visitor, person, properties)
 SELECT gen_random_uuid(), timestamptz '2026-01-01 00:00Z' + n * interval '97 seconds',

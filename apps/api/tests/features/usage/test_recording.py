@@ -3,17 +3,18 @@
 import asyncio
 import json
 import random
+from ipaddress import ip_network
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 
 from features.usage.conftest import PHONE, Visits
 from memi.listings.viewing import facts
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.keyring import KeyRing
-from memi.platform.metrics import USAGE_EVENTS
 from memi.platform.runtime import Runtime
 from memi.usage.keys import UsageKeys
 from memi.usage.recorder import Recorder
@@ -30,7 +31,8 @@ WHERE datname = current_database() AND usename = 'memi_app' AND application_name
 
 
 def counted(outcome: str) -> float:
-    return USAGE_EVENTS.labels(outcome)._value.get()
+    value = REGISTRY.get_sample_value("memi_usage_events_total", {"outcome": outcome})
+    return value or 0.0
 
 
 class TestViews:
@@ -189,6 +191,24 @@ class TestWriting:
         assert counted("dropped") == before + 10
         await recorder.flush()
         assert len(await self.written(sql, search_id)) == 500
+
+    async def test_a_visitors_address_is_what_a_trusted_proxy_says_and_nobody_else(
+        self, runtime: Runtime, sql: Sql
+    ) -> None:
+        told = [(b"x-forwarded-for", b"203.0.113.1"), (b"x-forwarded-for", b"203.0.113.2")]
+        visitors: dict[bool, set[bytes]] = {}
+        for trusted in (True, False):
+            networks = (ip_network("198.51.100.0/24"),) if trusted else ()
+            settings = runtime.settings.model_copy(update={"trusted_proxies": networks})
+            recorder = Recorder(settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), facts)
+            search_id = uuid4()
+            for headers in ([], told[:1], told[1:]):
+                recorder.record({**NOWHERE, "headers": headers}, "SEARCH", None, search_id=search_id)
+            await recorder.flush()
+            rows = await sql.rows("SELECT visitor FROM usage_events WHERE search_id = $1", search_id)
+            visitors[trusted] = {row["visitor"] for row in rows}
+        assert {trusted: len(found) for trusted, found in visitors.items()} == {True: 3, False: 1}
+        assert visitors[False] < visitors[True]
 
     async def test_it_writes_by_itself_and_what_is_left_at_the_end(self, recorder: Recorder, sql: Sql) -> None:
         first, last = uuid4(), uuid4()

@@ -100,7 +100,7 @@ async def test_events_that_are_still_being_written_are_waited_for(
     unit = runtime.unit_of_work.open()
     await queries.enter(unit.session)
     await queries.add(unit.session, [view(listing["id"], b"v" * 16)])
-    counting = asyncio.create_task(count_views.run(runtime))
+    counting = asyncio.ensure_future(count_views.run(runtime))
     await asyncio.sleep(0.3)
     assert not counting.done()
     await unit.commit()
