@@ -193,7 +193,7 @@ HANDLERS: list[ModuleType] = [
     recording_handlers,
     privacy_handlers,
 ]
-"""Modules whose `@in_transaction` and `@durable` functions listen to events; those with `ASKS` while a plug-in is there."""
+"""Modules whose `@in_transaction` and `@durable` functions listen to events; with `ASKS`, while plug-ins are there."""
 
 JOBS: list[ModuleType] = [
     maintenance,
