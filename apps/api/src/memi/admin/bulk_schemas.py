@@ -1,6 +1,6 @@
 """Shapes of deeds done to many."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ def _each_once(value: list[UUID]) -> list[UUID]:
 
 
 Ids = Annotated[list[UUID], Field(min_length=1, max_length=MOST), AfterValidator(_each_once)]
-_IDS = ["0197a1f0-7c1e-7d30-9a52-3a0f6f6f2b11", "0197a1f0-7c1e-7d30-9a52-3a0f6f6f2b12"]
+_IDS: list[Any] = ["0197a1f0-7c1e-7d30-9a52-3a0f6f6f2b11", "0197a1f0-7c1e-7d30-9a52-3a0f6f6f2b12"]
 
 
 class BulkListings(Reason):

@@ -1,13 +1,14 @@
 """What staff export of the audit log."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 
 from memi.audit.models import AuditEntry
 
 
-def entries(since: datetime | None, until: datetime | None) -> Select[*tuple[object, ...]]:
+def entries(since: datetime | None, until: datetime | None) -> Select[*tuple[Any, ...]]:
     """Lent statement: entries of this time, oldest first."""
     statement = select(
         AuditEntry.id,

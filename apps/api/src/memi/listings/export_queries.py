@@ -1,6 +1,7 @@
 """What staff export of listings."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 
@@ -8,7 +9,7 @@ from memi.catalog.models import Category
 from memi.listings.models import Listing, ListingCounters
 
 
-def listings(since: datetime | None, until: datetime | None) -> Select[*tuple[object, ...]]:
+def listings(since: datetime | None, until: datetime | None) -> Select[*tuple[Any, ...]]:
     """Lent statement: listings that were made in this time, in any status, oldest first."""
     statement = (
         select(

@@ -1,16 +1,16 @@
 """Appeals: the affected person's one answer to a decision, decided by somebody else."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.audit import service as audit
-from memi.platform.cursors import CursorSigner, Page
+from memi.platform.cursors import CursorSigner
 from memi.platform.errors import NotFound
 from memi.platform.events import publish
+from memi.platform.paging import Listed, listed, place_of
 from memi.platform.principal import Principal
 from memi.reports import deeds, queries, views
 from memi.reports.errors import (
@@ -50,13 +50,11 @@ async def appeal(session: AsyncSession, user_id: UUID, report_id: UUID, data: Ap
     return OwnAppeal(made.id, report_id, "OPEN", made.created_at)
 
 
-async def queue(session: AsyncSession, cursors: CursorSigner, asked: AppealQuery) -> Page[AppealRead]:
-    """Oldest first; raises `InvalidCursor`."""
-    scope = f"admin.appeals:{asked.status}"
-    after: Any = cursors.decode(scope, asked.cursor, (UUID,))[0] if asked.cursor else None
-    found = await queries.appeals(session, asked.status, after, asked.limit + 1)
-    items = [views.appeal(*row) for row in found[: asked.limit]]
-    return Page(items, cursors.encode(scope, items[-1].id) if len(found) > asked.limit else None)
+async def queue(session: AsyncSession, cursors: CursorSigner, asked: AppealQuery) -> Listed[AppealRead]:
+    """Oldest first; raises `InvalidCursor`, `PageTooDeep`, `ValidationFailed`."""
+    place = place_of(cursors, f"admin.appeals:{asked.status}", asked, (UUID,))
+    found = await queries.appeals(session, asked.status, place)
+    return listed(cursors, place, found, [views.appeal(*row) for row in found.rows], lambda item: (item.id,))
 
 
 async def decide(session: AsyncSession, caller: Principal, appeal_id: UUID, data: AppealDecision) -> DecidedAppeal:

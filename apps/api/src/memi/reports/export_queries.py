@@ -1,13 +1,14 @@
 """What staff export of reports: not what was reported, which a claim opens."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 
 from memi.reports.models import Appeal, Decision, Report
 
 
-def reports(since: datetime | None, until: datetime | None) -> Select[*tuple[object, ...]]:
+def reports(since: datetime | None, until: datetime | None) -> Select[*tuple[Any, ...]]:
     """Lent statement: reports of this time with what was decided, oldest first."""
     statement = (
         select(

@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.ids import new_id
+from memi.platform.paging import Found, Place
+from memi.platform.paging_queries import rows_of_page
 from memi.reports.models import OPEN, Appeal, Decision, Report
 from memi.reports.schemas import Action
 
@@ -70,17 +72,15 @@ async def own(session: AsyncSession, reporter_id: UUID, before: UUID | None, lim
     return await _all_seen(session, statement if before is None else statement.where(Report.id < before))
 
 
-async def queue(
-    session: AsyncSession, status: str | None, target_type: str | None, after: UUID | None, limit: int
-) -> Sequence[Seen]:
+async def queue(session: AsyncSession, status: str | None, target_type: str | None, place: Place) -> Found[Seen]:
     """Oldest first; without `status` what is not resolved."""
-    statement = _SEEN.order_by(Report.id).limit(limit)
-    statement = statement.where(Report.status == ("RESOLVED" if status == "RESOLVED" else "OPEN"))
+    statement = _SEEN.where(Report.status == ("RESOLVED" if status == "RESOLVED" else "OPEN"))
     if status in ("OPEN", "CLAIMED"):
         statement = statement.where(_IS_CLAIMED if status == "CLAIMED" else ~_IS_CLAIMED)
     if target_type is not None:
         statement = statement.where(Report.target_type == target_type)
-    return await _all_seen(session, statement if after is None else statement.where(Report.id > after))
+    found = await rows_of_page(session, statement, place, Report.id, newest_first=False)
+    return Found([Seen(*row) for row in found.rows], found.more, found.counted)
 
 
 async def _all_seen(session: AsyncSession, statement: Select[*tuple[Any, ...]]) -> Sequence[Seen]:
@@ -201,9 +201,7 @@ async def database_now(session: AsyncSession) -> datetime:
     return (await session.execute(select(_NOW))).scalar_one()
 
 
-async def appeals(
-    session: AsyncSession, status: str, after: UUID | None, limit: int
-) -> Sequence[tuple[Appeal, Decision, Report]]:
+async def appeals(session: AsyncSession, status: str, place: Place) -> Found[tuple[Appeal, Decision, Report]]:
     """Oldest first, each with the first report that its decision settled."""
     first = select(Report.id).where(Report.decision_id == Decision.id).order_by(Report.id).limit(1).correlate(Decision)
     statement = (
@@ -211,8 +209,6 @@ async def appeals(
         .join(Decision, Decision.id == Appeal.decision_id)
         .join(Report, Report.id == first.scalar_subquery())
         .where(Appeal.status == status)
-        .order_by(Appeal.id)
-        .limit(limit)
     )
-    rows = await session.execute(statement if after is None else statement.where(Appeal.id > after))
-    return [(row[0], row[1], row[2]) for row in rows]
+    found = await rows_of_page(session, statement, place, Appeal.id, newest_first=False)
+    return Found([(row[0], row[1], row[2]) for row in found.rows], found.more, found.counted)

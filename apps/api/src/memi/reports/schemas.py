@@ -8,6 +8,7 @@ import msgspec
 from pydantic import AfterValidator, ConfigDict, Field
 
 from memi.chat.schemas import MAX_SEQ
+from memi.platform import paging
 from memi.platform.validation import RequestModel
 
 TargetType = Literal["LISTING", "USER", "CHAT", "MESSAGE"]
@@ -106,14 +107,14 @@ class PageQuery(RequestModel):
     cursor: Annotated[str, Field(min_length=1, max_length=500, description="From the page before.")] | None = None
 
 
-class QueueQuery(PageQuery):
+class QueueQuery(paging.PageQuery):
     """Without `status`, what is not resolved."""
 
     status: QueueStatus | None = None
     target_type: TargetType | None = None
 
 
-class AppealQuery(PageQuery):
+class AppealQuery(paging.PageQuery):
     status: AppealStatus = "OPEN"
 
 

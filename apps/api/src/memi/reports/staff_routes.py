@@ -8,7 +8,6 @@ from litestar.params import FromPath, JSONBody
 
 from memi.chat.schemas import MessagePage
 from memi.listings.errors import IllegalTransition
-from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of, requires
 from memi.platform.errors import (
     AppError,
@@ -19,6 +18,7 @@ from memi.platform.errors import (
     StepUpRequired,
     ValidationFailed,
 )
+from memi.platform.paging import Listed, PageTooDeep
 from memi.platform.permissions import Permission
 from memi.platform.problems import problems
 from memi.reports import appeals, deciding, history, triage
@@ -51,7 +51,7 @@ from memi.reports.schemas import (
 _GUARDS = [requires(Permission.REPORTS_HANDLE)]
 _STAFF: tuple[type[AppError], ...] = (NotAuthenticated, PermissionDenied)
 _ONE = (*_STAFF, NotFound)
-_COLLECTION = problems(*_STAFF, InvalidCursor, ValidationFailed)
+_COLLECTION = problems(*_STAFF, InvalidCursor, PageTooDeep, ValidationFailed)
 
 
 @get(
@@ -61,7 +61,7 @@ _COLLECTION = problems(*_STAFF, InvalidCursor, ValidationFailed)
     opt={QUERY_MODEL: QueueQuery},
     responses=_COLLECTION,
 )
-async def report_queue(asked: NamedDependency[QueueQuery], app: App, session: Session) -> Page[QueuedReport]:
+async def report_queue(asked: NamedDependency[QueueQuery], app: App, session: Session) -> Listed[QueuedReport]:
     """Reports, oldest first, with how often the target was reported and what its owner did before."""
     return await triage.queue(session, app.cursors, asked)
 
@@ -136,7 +136,7 @@ async def read_user_moderation(user_id: FromPath[UUID], session: Session) -> Use
     opt={QUERY_MODEL: AppealQuery},
     responses=_COLLECTION,
 )
-async def appeal_queue(asked: NamedDependency[AppealQuery], app: App, session: Session) -> Page[AppealRead]:
+async def appeal_queue(asked: NamedDependency[AppealQuery], app: App, session: Session) -> Listed[AppealRead]:
     """Appeals, oldest first; by default those that wait."""
     return await appeals.queue(session, app.cursors, asked)
 

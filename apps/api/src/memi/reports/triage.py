@@ -1,6 +1,5 @@
 """The queue of reports: who looks at what, one moderator at a time."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from memi.audit import service as audit
 from memi.chat import moderation as chats
 from memi.chat.schemas import MessagePage
-from memi.platform.cursors import CursorSigner, Page
+from memi.platform.cursors import CursorSigner
 from memi.platform.errors import NotFound
+from memi.platform.paging import Listed, listed, place_of
 from memi.platform.principal import Principal
 from memi.reports import queries, targets, views
 from memi.reports.errors import NotClaimed, NotImpartial, ReportClaimed, ReportIsResolved
@@ -17,13 +17,11 @@ from memi.reports.models import Report
 from memi.reports.schemas import LookQuery, QueuedReport, QueueQuery, StaffReport
 
 
-async def queue(session: AsyncSession, cursors: CursorSigner, asked: QueueQuery) -> Page[QueuedReport]:
-    """Oldest first; raises `InvalidCursor`."""
-    scope = f"admin.reports:{asked.status}:{asked.target_type}"
-    after: Any = cursors.decode(scope, asked.cursor, (UUID,))[0] if asked.cursor else None
-    found = await queries.queue(session, asked.status, asked.target_type, after, asked.limit + 1)
-    items = await views.queued(session, found[: asked.limit])
-    return Page(items, cursors.encode(scope, items[-1].id) if len(found) > asked.limit else None)
+async def queue(session: AsyncSession, cursors: CursorSigner, asked: QueueQuery) -> Listed[QueuedReport]:
+    """Oldest first; raises `InvalidCursor`, `PageTooDeep`, `ValidationFailed`."""
+    place = place_of(cursors, f"admin.reports:{asked.status}:{asked.target_type}", asked, (UUID,))
+    found = await queries.queue(session, asked.status, asked.target_type, place)
+    return listed(cursors, place, found, await views.queued(session, found.rows), lambda item: (item.id,))
 
 
 async def read(session: AsyncSession, report_id: UUID) -> StaffReport:

@@ -1,13 +1,14 @@
 """What staff export of people: nothing that proves who somebody is."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from memi.users.models import SellerStats, User
 
 
-def accounts(since: datetime | None, until: datetime | None) -> Select[*tuple[object, ...]]:
+def accounts(since: datetime | None, until: datetime | None) -> Select[*tuple[Any, ...]]:
     """Lent statement: accounts that were made in this time, oldest first."""
     statement = (
         select(
