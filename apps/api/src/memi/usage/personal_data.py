@@ -15,7 +15,7 @@ _PAGE = 500
 
 async def _consent(session: AsyncSession, user_id: UUID, _after: Any) -> Batch:
     found = await queries.consent_of(session, user_id)
-    return Batch([{"consent": found.consent, "changed_at": found.changed_at}] if found else [])
+    return Batch([{"consent": bool(found and found.consent), "changed_at": found.changed_at if found else None}])
 
 
 async def _events(session: AsyncSession, user_id: UUID, after: Any) -> Batch:
