@@ -250,7 +250,7 @@ def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Sc
         emails = asyncio.run(rush.make_accounts(settings, urls.app))
         paths = [answer.path for answer in recorded[0].answers]
         with serving("memi.cli.serving:create", environment, "/health/live") as (url, pid), console.status(RUSH):
-            found = rush.run(url, pid, paths, emails, folder=folder, seconds=options.seconds, rounds=options.rounds)
+            found = rush.run(url, pid, paths, emails, folder=folder, seconds=options.seconds)
         console.print(rush.table_of(found))
         calm = found.good
     return rows, calm

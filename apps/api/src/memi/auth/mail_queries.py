@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth.models import AuthSession, MailToken
+from memi.auth.models import MailToken
 from memi.auth.oauth_models import ExternalIdentity
 from memi.users.models import User
 
@@ -88,10 +88,3 @@ async def drop_identities(session: AsyncSession, user_id: UUID) -> None:
     await session.execute(
         delete(ExternalIdentity).where(ExternalIdentity.user_id == user_id).execution_options(synchronize_session=False)
     )
-
-
-async def is_new_device(session: AsyncSession, user_id: UUID, session_id: UUID, user_agent: str | None) -> bool:
-    """Whether a person who has signed in before never did so from what calls itself this."""
-    others = select(AuthSession.id).where(AuthSession.user_id == user_id, AuthSession.id != session_id)
-    same = others.where(AuthSession.user_agent.is_not_distinct_from(user_agent))
-    return (await session.execute(select(others.exists() & ~same.exists()))).scalar_one()

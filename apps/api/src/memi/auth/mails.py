@@ -5,7 +5,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import mail_queries
 from memi.auth.device import Device
 from memi.auth.jobs import AccountMail, send_account_mail
 from memi.auth.letters import LETTERS
@@ -39,7 +38,6 @@ async def request_reset(session: AsyncSession, email: str) -> None:
     await enqueue(session, send_account_mail, AccountMail(MailKind.RESET_PASSWORD, clock.now(), email=email), key=key)
 
 
-async def tell_of_new_device(session: AsyncSession, user_id: UUID, session_id: UUID, device: Device) -> None:
-    """Tell the owner when a session was opened from a device never seen, except the first ever."""
-    if await mail_queries.is_new_device(session, user_id, session_id, device.user_agent):
-        await request_mail(session, MailKind.NEW_SIGN_IN, user_id, device=device.user_agent or "—", ip=device.ip or "—")
+async def tell_of_new_device(session: AsyncSession, user_id: UUID, device: Device) -> None:
+    """Tell the owner of a session that was opened from a device never seen."""
+    await request_mail(session, MailKind.NEW_SIGN_IN, user_id, device=device.user_agent or "—", ip=device.ip or "—")

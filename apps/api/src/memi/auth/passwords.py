@@ -28,7 +28,7 @@ MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 """What OWASP asks of argon2id at least. One lane, so that a hash is one thread's work and the threads bound the CPU."""
 _BCRYPT_BYTES = 72
 _NICER_BY = 10
-_RESTS = 2.0
+_RESTS = 4.0
 """How long a turn rests after it was used, in times of what hashing takes: nobody waits for it but the next in line."""
 _ASSUMED_SECONDS = 0.05
 
@@ -54,13 +54,16 @@ class PasswordTurn:
 
     def __init__(self, hasher: "PasswordHasher") -> None:
         self._hasher = hasher
+        self.used = False
 
     async def hash(self, password: str) -> str:
         """A new hash."""
+        self.used = True
         return await self._hasher.run(self._hasher.make, password)
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
         """(whether it matches, a new hash when the stored one is of an older kind). `stored` None costs the same."""
+        self.used = True
         hasher = self._hasher
         matches, better = await hasher.run(hasher.check, password, hasher.decoy if stored is None else stored)
         return (False, None) if stored is None else (matches, better)
@@ -92,17 +95,19 @@ class PasswordHasher:
         accounts up in the same moment, and everybody else would wait for that.
         """
         if self._in_hand >= self._most:
-            wait = math.ceil(self._in_hand * self._seconds / self._threads)
+            wait = math.ceil(self._in_hand * self._seconds * (1 + _RESTS) / (self._threads + 1))
             raise ServiceBusy("Too many are signing in at once; try again shortly.", retry_after=max(1, wait))
         self._in_hand += 1
         metrics.PASSWORD_QUEUE.inc()
         try:
             await self._turns.acquire()
+            turn = PasswordTurn(self)
             try:
-                yield PasswordTurn(self)
+                yield turn
             finally:
                 # The next waits a while longer than it must: a rush of sign-ins takes a share of the machine, not all.
-                asyncio.get_running_loop().call_later(self._seconds * _RESTS, self._turns.release)
+                rest = self._seconds * _RESTS if turn.used else 0.0
+                asyncio.get_running_loop().call_later(rest, self._turns.release)
         finally:
             self._in_hand -= 1
             metrics.PASSWORD_QUEUE.dec()

@@ -85,23 +85,6 @@ async def carry_over(session: AsyncSession, session_id: UUID, epoch: int) -> Non
     await session.execute(update(AuthSession).where(AuthSession.id == session_id).values(epoch=epoch))
 
 
-async def revoke_beyond(session: AsyncSession, user_id: UUID, most: int) -> list[UUID]:
-    """End the sessions of a person that were used longest ago, so that `most` stay; returns those that ended."""
-    surplus = (
-        select(AuthSession.id)
-        .where(AuthSession.user_id == user_id, _stands())
-        .order_by(AuthSession.last_seen_at.desc(), AuthSession.id.desc())
-        .offset(most)
-    )
-    statement = (
-        update(AuthSession)
-        .where(AuthSession.id.in_(surplus))
-        .values(revoked_at=func.now(), revoked_because="too_many_sessions")
-        .returning(AuthSession.id)
-    )
-    return list((await session.scalars(statement)).all())
-
-
 async def standing_sessions(
     session: AsyncSession, user_id: UUID, before: UUID | None, limit: int
 ) -> Sequence[AuthSession]:

@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import queries
+from memi.auth import opening_queries, queries
 from memi.auth.device import Device
 from memi.auth.mails import MailKind, request_mail, tell_of_new_device
 from memi.auth.models import AuthSession, RefreshToken
+from memi.auth.opening_queries import Opening
 from memi.auth.policy import SESSIONS_PER_USER, AuthPolicy
 from memi.auth.schemas import SessionRead, Transport
 from memi.auth.tokens import hash_token, new_refresh_token
@@ -43,26 +44,34 @@ async def open_session(
 
     In a browser it takes the place of the sign-in that was there.
     """
-    now = await queries.database_now(session)
     before = await _kept(session, device) if transport == "cookie" else None
     if before is not None:
         await end_sessions(session, before.user_id, before.id, "signed_in_anew")
-    opened = AuthSession(
-        id=new_id(),
-        user_id=user.id,
-        epoch=user.epoch,
-        transport=transport,
-        user_agent=device.user_agent,
-        ip=device.ip,
-        mfa_at=now if mfa else None,
-        expires_at=now + timedelta(days=policy.session_days),
+    session_id, refresh_token = new_id(), new_refresh_token()
+    opened = await opening_queries.open_session(
+        session,
+        Opening(
+            session_id=session_id,
+            user_id=user.id,
+            epoch=user.epoch,
+            transport=transport,
+            user_agent=device.user_agent,
+            ip=device.ip,
+            mfa=mfa,
+            session_life=timedelta(days=policy.session_days),
+            token_id=new_id(),
+            token_hash=hash_token(refresh_token),
+            token_life=timedelta(days=policy.refresh_days),
+            most=SESSIONS_PER_USER,
+        ),
     )
-    session.add(opened)
-    await session.flush()
-    for ended in await queries.revoke_beyond(session, user.id, SESSIONS_PER_USER):
+    for ended in opened.ended:
         publish(session, SessionsEnded(user.id, ended))
-    await tell_of_new_device(session, user.id, opened.id, device)
-    return await _issue(session, policy, opened, user, now)
+    if opened.new_device:
+        await tell_of_new_device(session, user.id, device)
+    roles, _ = policy.roles_of(user.roles, opened.at if mfa else None)
+    access_token, expires_in = policy.tokens.issue(user.id, session_id, roles, opened.at)
+    return Issued(session_id, transport, access_token, expires_in, refresh_token, policy.refresh_days)
 
 
 async def kept_session(session: AsyncSession, device: Device) -> UUID | None:
@@ -109,7 +118,18 @@ async def refresh(
     else:
         row.rotated_at, row.rotated_by = now, device.user_agent
     opened.last_seen_at = now
-    return await _issue(session, policy, opened, user, now)
+    await users.saw(session, user.id)
+    refresh_token = new_refresh_token()
+    session.add(
+        RefreshToken(
+            session_id=opened.id,
+            token_hash=hash_token(refresh_token),
+            expires_at=min(now + timedelta(days=policy.refresh_days), opened.expires_at),
+        )
+    )
+    roles, _ = policy.roles_of(user.roles, opened.mfa_at)
+    access_token, expires_in = policy.tokens.issue(user.id, opened.id, roles, now)
+    return Issued(opened.id, transport, access_token, expires_in, refresh_token, policy.refresh_days)
 
 
 def _stands(opened: AuthSession, user: User, now: datetime) -> bool:
@@ -185,19 +205,3 @@ async def list_sessions(
         for item in found[:limit]
     ]
     return Page(items, cursors.encode(_SCOPE, items[-1].id) if len(found) > limit else None)
-
-
-async def _issue(session: AsyncSession, policy: AuthPolicy, opened: AuthSession, user: User, now: datetime) -> Issued:
-    await users.saw(session, user.id)
-    refresh_token = new_refresh_token()
-    session.add(
-        RefreshToken(
-            session_id=opened.id,
-            token_hash=hash_token(refresh_token),
-            expires_at=min(now + timedelta(days=policy.refresh_days), opened.expires_at),
-        )
-    )
-    roles, _ = policy.roles_of(user.roles, opened.mfa_at)
-    access_token, expires_in = policy.tokens.issue(user.id, opened.id, roles, now)
-    transport: Transport = "cookie" if opened.transport == "cookie" else "token"
-    return Issued(opened.id, transport, access_token, expires_in, refresh_token, policy.refresh_days)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.auth import appeal_tickets, lockout, queries
+from memi.auth import appeal_tickets, lockout, opening_queries, queries
 from memi.auth.device import Device
 from memi.auth.errors import AccountBlocked, InvalidCredentials
 from memi.auth.mails import MailKind, request_mail
@@ -42,34 +42,42 @@ async def login(runtime: Runtime, session: AsyncSession, data: Login, device: De
     Nothing is open while the password is verified, and `session` is not used before: that takes long, and a crowd
     signing in would keep every connection from everybody else.
     """
-    subject = lockout.subject_of_address(runtime.key_ring, data.email)
+    email = data.email.lower()
+    subject = lockout.subject_of_address(runtime.key_ring, email)
     async with lockout.password_attempt(runtime, subject) as turn:
-        async with runtime.unit_of_work() as looking_up:
-            seen = await users.find_by_email(looking_up, data.email)
-        stored = seen.password_hash if seen is not None and seen.deleted_at is None else None
+        found = await runtime.database.hot.run(opening_queries.CREDENTIALS, email=email)
+        stored, epoch = found[0] if found else (None, None)
         matches, better_hash = await turn.verify(data.password.get_secret_value(), stored)
-        if seen is None or not matches:
+        if not matches:
             await lockout.failed(runtime, subject)
             raise InvalidCredentials
-    await lockout.succeeded(session, subject)
-    user = await users.find_by_email(session, data.email)
-    if user is None or user.deleted_at is not None or user.epoch != seen.epoch:
+    account = await opening_queries.account(session, email)
+    if account is None or account[0].epoch != epoch:
         raise InvalidCredentials  # what was verified was taken back meanwhile
+    user, has_factor = account
+    await lockout.succeeded(session, subject)
     if better_hash is not None and user.password_hash == stored:
         await users.set_password_hash(session, user.id, better_hash)
-    return await first_factor_proved(session, runtime.adapters, user, device, data.transport)
+    return await _go_on(session, runtime.adapters, user, device, data.transport, has_factor=has_factor)
 
 
 async def first_factor_proved(
     session: AsyncSession, adapters: Adapters, user: User, device: Device, transport: Transport
 ) -> Entered | MfaRequired:
-    """Go on from a password or provider that was right: signed in, or asked for the second factor that is set up.
+    """Go on from a provider that was right: signed in, or asked for the second factor that is set up.
 
     Raises `AccountBlocked`.
     """
+    has_factor = await queries.has_second_factor(session, user.id)
+    return await _go_on(session, adapters, user, device, transport, has_factor=has_factor)
+
+
+async def _go_on(
+    session: AsyncSession, adapters: Adapters, user: User, device: Device, transport: Transport, *, has_factor: bool
+) -> Entered | MfaRequired:
     if user.is_blocked:
         raise AccountBlocked(appeal_token=await appeal_tickets.issue(session, user.id))
-    if await queries.has_second_factor(session, user.id):
+    if has_factor:
         return await _challenge(session, user, transport)
     opened = await open_session(session, adapters.get(AuthPolicy), user, device, transport)
     return users.to_read(user), opened

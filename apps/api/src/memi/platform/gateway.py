@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from memi.platform import metrics
 from memi.platform.compression import compress
 from memi.platform.cors import Cors, answer_preflight, is_preflight
+from memi.platform.entrance import Entrance
 from memi.platform.errors import AppError, InternalError, RequestTimedOut
 from memi.platform.etags import is_unchanged
 from memi.platform.principal import Principal
@@ -67,12 +68,15 @@ class Gateway:
         self._log = settings.access_log
         self._process_id = secrets.token_hex(12)
         self._counter = itertools.count(1)
+        self._entrance = Entrance()
         self._histograms: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] not in _SAFE_METHODS:
+            await self._entrance.enter()
         await _Exchange(self, scope, receive, send).run()
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,10 +1,9 @@
 """Every statement of the users feature, and the clauses it lends to those above."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, false, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,16 +36,19 @@ async def standing(session: AsyncSession, user_id: UUID) -> bool:
     return await session.scalar(select(User.id).where(User.id == user_id, stands())) is not None
 
 
-async def saw(session: AsyncSession, user_id: UUID, at_most_every: timedelta) -> None:
-    """Note that the person is here, unless that was noted lately or somebody else holds the row: nothing waits."""
-    due = User.last_seen_at.is_(None) | (User.last_seen_at < func.now() - at_most_every)
-    free = select(User.id).where(User.id == user_id, due).with_for_update(skip_locked=True, key_share=True)
-    await session.execute(
-        update(User)
-        .where(User.id == free.scalar_subquery())
-        .values(last_seen_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+SAW = """
+UPDATE users SET last_seen_at = now() WHERE id = (
+    SELECT id FROM users
+    WHERE id = :user_id AND (last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes')
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+"""Lent statement: note that a person is here, unless that was noted lately or somebody holds the row: nothing waits."""
+_SAW = text(SAW)
+
+
+async def saw(session: AsyncSession, user_id: UUID) -> None:
+    await session.execute(_SAW, {"user_id": user_id})
 
 
 async def by_ids(session: AsyncSession, user_ids: Sequence[UUID]) -> Sequence[User]:

@@ -1,7 +1,7 @@
 """Rules about people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from memi.users.staff_queries import UserSearch as UserSearch
 
 _SEEN_BY_OTHERS = frozenset({"name", "city", "avatar_url"})
 _NEVER_NULL = ("name", "locale")
-_SEEN_EVERY = timedelta(minutes=5)
 _MOST_REPLY_MINUTES = 32_767
 
 
@@ -173,7 +172,7 @@ async def public_profile(session: AsyncSession, user_id: UUID, viewer_id: UUID |
 
 async def saw(session: AsyncSession, user_id: UUID) -> None:
     """Note that the person is here: written every five minutes at most, and never waited for."""
-    await queries.saw(session, user_id, _SEEN_EVERY)
+    await queries.saw(session, user_id)
 
 
 async def grant_role(session: AsyncSession, user_id: UUID, role: Role) -> None:
