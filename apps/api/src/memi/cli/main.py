@@ -18,6 +18,7 @@ from memi.cli import (
     mails,
     openapi,
     processes,
+    replay_search,
     up,
 )
 from memi.cli.errors import BadUsage, CommandFailed, complain
@@ -41,6 +42,7 @@ app.command(hidden=True)(demo_shop.fill_demo_shop)
 app.command()(accounts.createadmin)
 app.command()(import_users.import_users)
 app.command()(mails.mails)
+app.command()(replay_search.replay_search)
 app.command()(doctor.doctor)
 app.command()(openapi.openapi)
 app.add_typer(export.app, name="export")

@@ -11,9 +11,10 @@ from rich.progress import Progress
 from memi import wiring
 from memi.cli.database import open_database
 from memi.cli.errors import BadUsage, CommandFailed
-from memi.platform.errors import AppError
+from memi.platform.errors import ValidationFailed
 from memi.platform.settings import Settings, load_settings
 from memi.search import replaying
+from memi.search.errors import ReplayUnderWay
 
 
 def replay_search(
@@ -47,7 +48,9 @@ async def _replay(settings: Settings, database_url: str, since: datetime | None,
             async with runtime.unit_of_work() as session:
                 replay_id = await replaying.begin(session, scope, since=since, listing_ids=listing)
                 estimated = (await replaying.read(session, replay_id)).estimated
-        except AppError as refusal:
+        except ValidationFailed as refusal:
+            raise CommandFailed(" ".join(error.message for error in refusal.errors)) from None
+        except ReplayUnderWay as refusal:
             raise CommandFailed(refusal.detail) from None
         handled, more = 0, True
         with Progress() as progress:
