@@ -14,6 +14,7 @@ from memi.admin import bulk_routes as admin_bulk_routes
 from memi.admin import category_jobs as admin_category_jobs
 from memi.admin import category_routes as admin_category_routes
 from memi.admin import export_routes as admin_export_routes
+from memi.admin import impersonation_routes as admin_impersonation_routes
 from memi.admin import job_routes as admin_job_routes
 from memi.admin import listing_routes as admin_listing_routes
 from memi.admin import user_routes as admin_user_routes
@@ -24,6 +25,7 @@ from memi.audit import jobs as audit_jobs
 from memi.audit import personal_data as audit_data
 from memi.auth import account_routes as auth_account_routes
 from memi.auth import handlers as auth_handlers
+from memi.auth import impersonation_jobs as auth_impersonation_jobs
 from memi.auth import jobs as auth_jobs
 from memi.auth import lockout as auth_lockout
 from memi.auth import mfa_jobs as auth_mfa_jobs
@@ -33,6 +35,7 @@ from memi.auth import oauth_routes as auth_oauth_routes
 from memi.auth import personal_data as auth_data
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
+from memi.auth.impersonation import AuditedImpersonation
 from memi.auth.lockout import Turns
 from memi.auth.oauth_providers import Providers
 from memi.auth.passwords import PasswordHasher
@@ -92,6 +95,7 @@ from memi.platform.cursors import CursorSigner
 from memi.platform.database import connect
 from memi.platform.events import EventBus
 from memi.platform.health import FeatureChecks
+from memi.platform.impersonation import ImpersonationLog
 from memi.platform.keyring import KeyRing, load_key_ring
 from memi.platform.limits import Limiter
 from memi.platform.mail import Mailer
@@ -175,6 +179,7 @@ ROUTERS: list[Router] = [
     admin_accounts_routes.router,
     admin_access_routes.router,
     analytics_routes.router,
+    admin_impersonation_routes.router,
 ]
 """Everything below `/api/v1`."""
 
@@ -204,6 +209,7 @@ JOBS: list[ModuleType] = [
     auth_oauth_jobs,
     auth_jobs,
     auth_mfa_jobs,
+    auth_impersonation_jobs,
     auth_lockout,
     listings_jobs,
     listings_viewing,
@@ -250,6 +256,7 @@ MODELS: list[str] = [
     "users.models",
     "auth.models",
     "auth.oauth_models",
+    "auth.impersonation_models",
     "catalog.models",
     "media.models",
     "intelligence.models",
@@ -380,6 +387,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Recorder, Recorder(settings, runtime.unit_of_work, keys_of_usage, listings_viewing.facts))
     checker = SessionChecker(runtime.database.hot, adapters.get(AuthPolicy))
     adapters.set(SessionCheck, checker)  # pyright: ignore[reportAbstractUsage]
+    adapters.set(ImpersonationLog, AuditedImpersonation())  # pyright: ignore[reportAbstractUsage]
     check = adapters.get(SessionCheck)  # pyright: ignore[reportAbstractUsage]
     adapters.set(Hub, Hub(settings, tokens, check, runtime.broker))
     chat_commands.plug_in(runtime, adapters.get(Hub))

@@ -313,6 +313,7 @@ WAYS: dict[str, Way] = {
     "/admin/jobs/dead/discard": dead_job("discard", many=True),
 }
 NEVER = {"/webhooks/payments", "/notifications/unsubscribe/{token}", "/reports/block", "/reports/block/appeal"}
+NEVER |= {"/admin/users/{user_id}/impersonate"}
 """Nobody calls these, or their replies must not be kept; everything under `/auth` is one of them."""
 
 

@@ -39,6 +39,7 @@ LIMITED: dict[tuple[str, str], Limit] = {
     ("POST", "/listings/{listing_id}/chat"): Limit.CHAT_CREATE,
     ("POST", "/chats/{chat_id}/messages"): Limit.CHAT_SEND,
     ("POST", "/listings/{listing_id}/reservations"): Limit.RESERVATION,
+    ("POST", "/admin/users/{user_id}/impersonate"): Limit.IMPERSONATE,
     ("POST", "/reports"): Limit.REPORT,
     ("POST", "/reports/{report_id}/appeal"): Limit.REPORT,
     ("POST", "/reports/block"): Limit.REPORT,

@@ -1,4 +1,6 @@
-"""A moderator's day: three reports, a claim race, a removal with its reasons, an appeal, a restoration, a block."""
+"""A moderator's day: three reports, a claim race, a removal with its reasons, an appeal, a restoration, a block, and a
+look in somebody's place. The audit log has all of it and is what was written.
+"""
 
 import asyncio
 import json
@@ -7,8 +9,12 @@ from uuid import UUID
 
 import httpx
 
+from memi.audit import checking
+from memi.platform.embedded_postgres import EmbeddedUrls
 from support.cases import Cases
 from support.cases import cases as cases
+from support.factors import enrol
+from support.impersonating import REASON, act
 from support.people import People, Person
 from support.talks import talks as talks
 
@@ -22,7 +28,9 @@ async def events(person: Person, cases: Cases) -> list[str]:
     return [item["event"] for item in await cases.told(person)]
 
 
-async def test_a_moderators_day(cases: Cases, people: People, client: httpx.AsyncClient, run_jobs: RunJobs) -> None:
+async def test_a_moderators_day(
+    cases: Cases, people: People, client: httpx.AsyncClient, run_jobs: RunJobs, database_urls: EmbeddedUrls
+) -> None:
     first, second, admin = await people.moderator(), await people.moderator(), await people.admin()
     seller, swindler = await people.new("Murad"), await people.new("Rauf")
     leyla, nigar = await people.new("Leyla"), await people.new("Nigar")
@@ -81,7 +89,28 @@ async def test_a_moderators_day(cases: Cases, people: People, client: httpx.Asyn
     known = (await first.get(f"/admin/users/{swindler.id}/moderation")).json()
     assert (known["blocks"], known["reports_against"], known["is_blocked"]) == (1, 1, True)
 
-    # The audit log has all of it, with who and why.
+    # Murad sees his item nowhere. To look as he does needs a second factor, and changes next to nothing.
+    path = f"/admin/users/{seller.id}/impersonate"
+    assert (await first.post(path, {"reason": REASON})).json()["code"] == "permission_denied"
+    refused = await admin.post(path, {"reason": REASON})
+    assert (refused.status_code, refused.json()["code"]) == (403, "mfa_enrolment_required")
+    await enrol(admin, cases.sql)
+    acts = await act(admin, seller)
+    assert (await acts.them.get("/users/me")).json()["impersonated_by"] == admin.id
+    (shown,) = (await acts.them.get("/users/me/listings")).json()["items"]
+    assert (shown["id"], shown["status"]) == (item.target, "ACTIVE")
+    for closed in (f"/listings/{item.target}/unpublish", "/auth/password/change", "/auth/mfa/totp/enrol"):
+        assert (await acts.them.post(closed)).json()["code"] == "not_while_impersonating"
+    assert (await acts.them.get("/chats")).json()["code"] == "not_while_impersonating"
+    liked = (await leyla.get("/listings")).json()["items"][0]["id"]
+    assert (await acts.them.put(f"/listings/{liked}/favorite")).status_code == 204
+    assert (await admin.delete(f"/admin/impersonations/{acts.id}")).status_code == 204
+    assert (await acts.them.get("/users/me")).status_code == 401
+    await run_jobs()
+    told = (await seller.get("/notifications")).json()["items"]
+    assert told[0]["event"] == "account.impersonated"
+
+    # The audit log has all of it, with who and why, and is what was written.
     entries = (await admin.get("/admin/audit?limit=100")).json()["items"]
     assert [(entry["action"], entry["actor_id"], entry["target_id"], entry["reason"]) for entry in entries[::-1]] == [
         ("report.claim", winner.id, item.id, None),
@@ -93,7 +122,13 @@ async def test_a_moderators_day(cases: Cases, people: People, client: httpx.Asyn
         ("chat.look", loser.id, message.chat, None),
         ("user.block", loser.id, swindler.id, SCAM),
         ("report.resolve", loser.id, message.id, SCAM),
+        ("mfa.enrol", admin.id, admin.id, None),
+        ("impersonation.begin", admin.id, seller.id, REASON),
+        ("impersonation.write", seller.id, seller.id, None),
+        ("impersonation.end", admin.id, seller.id, None),
     ]
+    assert [entry["impersonator_id"] for entry in entries if entry["action"] == "impersonation.write"] == [admin.id]
+    assert (await checking.check(database_urls.app, [], lambda done, total: None)).head.seq == len(entries)
     settled = json.dumps(entries)
     assert item_too.id in settled
     assert "Send the money first." not in settled

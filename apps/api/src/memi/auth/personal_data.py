@@ -63,4 +63,8 @@ PERSONAL_DATA = PersonalData(
             "external_identities.user_id",
         }
     ),
+    kept={
+        "impersonations.user_id": "that staff acted in an account's place is accountable, and goes after 90 days",
+        "impersonations.admin_id": "who of staff acted in an account's place is accountable, and goes after 90 days",
+    },
 )

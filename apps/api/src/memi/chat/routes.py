@@ -35,6 +35,7 @@ from memi.platform.dependencies import (
     runtime_of,
 )
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.request_state import state_of
@@ -69,7 +70,7 @@ async def start_chat(
 @get(
     "/chats",
     dependencies={"asked": query_of(InboxQuery)},
-    opt={QUERY_MODEL: InboxQuery},
+    opt={QUERY_MODEL: InboxQuery, IMPERSONATION: OpenTo.CHATS},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_chats(asked: NamedDependency[InboxQuery], caller: Caller, session: Session, app: App) -> Page[InboxChat]:
@@ -79,7 +80,7 @@ async def list_chats(asked: NamedDependency[InboxQuery], caller: Caller, session
     )
 
 
-@get("/chats/{chat_id:uuid}", dependencies=_MINE, responses=_REFUSED)
+@get("/chats/{chat_id:uuid}", dependencies=_MINE, opt={IMPERSONATION: OpenTo.CHATS}, responses=_REFUSED)
 async def read_chat(chat: Mine, session: Session) -> InboxChat:
     """One of your chats."""
     return await service.read_one(session, chat)
@@ -88,7 +89,7 @@ async def read_chat(chat: Mine, session: Session) -> InboxChat:
 @get(
     "/chats/{chat_id:uuid}/messages",
     dependencies={**_MINE, "asked": query_of(MessagesQuery)},
-    opt={QUERY_MODEL: MessagesQuery},
+    opt={QUERY_MODEL: MessagesQuery, IMPERSONATION: OpenTo.CHATS},
     responses=problems(NotAuthenticated, NotFound, ValidationFailed),
 )
 async def list_messages(chat: Mine, asked: NamedDependency[MessagesQuery], session: Session) -> MessagePage:

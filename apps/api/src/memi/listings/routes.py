@@ -15,6 +15,7 @@ from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import tagged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 from memi.users.errors import NotVerified
 
@@ -117,7 +118,7 @@ async def relist_listing(listing: Owned, session: Session, if_match: IfMatch) ->
 @get(
     "/users/me/listings",
     dependencies={"asked": query_of(MyListingsQuery)},
-    opt={QUERY_MODEL: MyListingsQuery},
+    opt={QUERY_MODEL: MyListingsQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_my_listings(

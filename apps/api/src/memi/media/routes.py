@@ -27,6 +27,7 @@ from memi.media.store import store_of
 from memi.platform.dependencies import AnyRequest, App, Caller, Session
 from memi.platform.errors import BodyTooLarge, NotAuthenticated, NotFound, RequestTimedOut, ValidationFailed
 from memi.platform.etags import is_unchanged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.request_state import state_of
@@ -53,7 +54,7 @@ async def complete_upload(upload_id: FromPath[UUID], caller: Caller, session: Se
     return await service.complete(session, caller.user_id, upload_id)
 
 
-@get("/uploads/{upload_id:uuid}", responses=problems(NotAuthenticated, NotFound))
+@get("/uploads/{upload_id:uuid}", opt={IMPERSONATION: OpenTo.ALL}, responses=problems(NotAuthenticated, NotFound))
 async def read_upload(upload_id: FromPath[UUID], caller: Caller, session: Session) -> UploadRead:
     """How far one's upload is: PENDING, UPLOADED, PROCESSING, READY or REJECTED."""
     return await service.read(session, caller.user_id, upload_id)

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from memi.auth.events import ImpersonationBegan
 from memi.chat.events import MessageSent
 from memi.chat.guards import participant
 from memi.listings import service as listings
@@ -154,6 +155,14 @@ async def tell_blocked(event: UserBlocked, session: AsyncSession) -> None:
 @durable(UserUnblocked)
 async def tell_unblocked(event: UserUnblocked, session: AsyncSession) -> None:
     await service.notify(session, event.user_id, "MODERATION", "account.unblocked", {}, f"unblocked:{new_id()}")
+
+
+@durable(ImpersonationBegan)
+async def tell_of_impersonation(event: ImpersonationBegan, session: AsyncSession) -> None:
+    """Whoever's account it is hears that staff acted in it, when, and not who: that the audit log knows."""
+    data = {"at": event.at, "until": event.expires_at}
+    key = f"impersonation:{event.impersonation_id}"
+    await service.notify(session, event.user_id, "GENERIC", "account.impersonated", msgspec.to_builtins(data), key)
 
 
 @durable(ReportsResolved)

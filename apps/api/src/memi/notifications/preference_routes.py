@@ -7,6 +7,7 @@ from memi.notifications import preferences, unsubscribing
 from memi.notifications.preference_schemas import Preferences, PreferencesUpdate
 from memi.platform.dependencies import App, Caller, Session
 from memi.platform.errors import NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 
 _PAGE_HEADERS = {
@@ -17,7 +18,7 @@ _PAGE_HEADERS = {
 }
 
 
-@get("/notifications/preferences", responses=problems(NotAuthenticated))
+@get("/notifications/preferences", opt={IMPERSONATION: OpenTo.ALL}, responses=problems(NotAuthenticated))
 async def read_preferences(caller: Caller, session: Session) -> Preferences:
     """By which ways one hears of what, the quiet hours, and whether news of listings come as a daily digest."""
     return await preferences.read(session, caller.user_id)

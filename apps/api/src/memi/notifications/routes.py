@@ -11,13 +11,14 @@ from memi.notifications.schemas import NotificationQuery, NotificationRead, Unre
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 
 
 @get(
     "/notifications",
     dependencies={"asked": query_of(NotificationQuery)},
-    opt={QUERY_MODEL: NotificationQuery},
+    opt={QUERY_MODEL: NotificationQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, ValidationFailed, InvalidCursor),
 )
 async def list_notifications(
@@ -29,7 +30,7 @@ async def list_notifications(
     )
 
 
-@get("/notifications/unread-count", responses=problems(NotAuthenticated))
+@get("/notifications/unread-count", opt={IMPERSONATION: OpenTo.ALL}, responses=problems(NotAuthenticated))
 async def count_unread(caller: Caller, session: Session) -> UnreadCount:
     """How many are unread: exact up to 100, beyond that `count` stays 100 and `more` is true."""
     return await service.unread_count(session, caller.user_id)

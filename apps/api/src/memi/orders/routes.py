@@ -26,6 +26,7 @@ from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import is_unchanged, tagged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.users.errors import NotVerified
@@ -67,7 +68,7 @@ async def create_order(caller: Caller, session: Session, data: JSONBody[OrderReq
 @get(
     "/orders",
     dependencies={"asked": query_of(OrderQuery)},
-    opt={QUERY_MODEL: OrderQuery},
+    opt={QUERY_MODEL: OrderQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, ValidationFailed, InvalidCursor),
 )
 async def list_orders(
@@ -77,7 +78,12 @@ async def list_orders(
     return await service.page(session, app.cursors, caller.user_id, asked)
 
 
-@get("/orders/{order_id:uuid}", dependencies=_OWN, responses=problems(NotAuthenticated, NotFound))
+@get(
+    "/orders/{order_id:uuid}",
+    dependencies=_OWN,
+    opt={IMPERSONATION: OpenTo.ALL},
+    responses=problems(NotAuthenticated, NotFound),
+)
 async def read_order(
     own: NamedDependency[OwnOrder], caller: Caller, session: Session, if_none_match: _IfNoneMatch = None
 ) -> Response[OrderRead]:

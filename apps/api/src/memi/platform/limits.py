@@ -49,6 +49,7 @@ class Limit(StrEnum):
     SUGGEST = "suggest"
     EXPORT = "export"
     STAFF_EXPORT = "staff_export"
+    IMPERSONATE = "impersonate"
     SOCKET = "socket"
 
 
@@ -108,6 +109,7 @@ POLICIES: dict[Limit, Policy] = {
     Limit.SUGGEST: _policy(Limit.SUGGEST, account=(300, MINUTE), address=(1500, MINUTE)),
     Limit.EXPORT: _policy(Limit.EXPORT, account=(3, DAY), address=(30, DAY)),
     Limit.STAFF_EXPORT: _policy(Limit.STAFF_EXPORT, account=(20, HOUR), address=(100, HOUR)),
+    Limit.IMPERSONATE: _policy(Limit.IMPERSONATE, account=(20, HOUR), address=(100, HOUR)),
     Limit.SOCKET: _policy(Limit.SOCKET, address=(240, MINUTE)),
 }
 """docs/limits.md says why these; a test compares the two."""

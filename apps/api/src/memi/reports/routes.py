@@ -10,6 +10,7 @@ from memi.auth.errors import InvalidAppealToken
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.reports import appeals, blocked, service
@@ -39,7 +40,7 @@ async def report_something(caller: Caller, session: Session, data: JSONBody[Repo
 @get(
     "/reports",
     dependencies={"asked": query_of(PageQuery)},
-    opt={QUERY_MODEL: PageQuery},
+    opt={QUERY_MODEL: PageQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_own_reports(

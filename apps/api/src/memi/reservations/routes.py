@@ -11,6 +11,7 @@ from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import tagged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.reservations import service
@@ -62,7 +63,7 @@ async def request_reservation(
 @get(
     "/reservations",
     dependencies={"asked": query_of(ReservationQuery)},
-    opt={QUERY_MODEL: ReservationQuery},
+    opt={QUERY_MODEL: ReservationQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, ValidationFailed, InvalidCursor),
 )
 async def list_reservations(
@@ -72,7 +73,12 @@ async def list_reservations(
     return await service.page(session, app.cursors, caller.user_id, asked)
 
 
-@get("/reservations/{reservation_id:uuid}", dependencies=_OWN, responses=problems(NotAuthenticated, NotFound))
+@get(
+    "/reservations/{reservation_id:uuid}",
+    dependencies=_OWN,
+    opt={IMPERSONATION: OpenTo.ALL},
+    responses=problems(NotAuthenticated, NotFound),
+)
 async def read_reservation(own: NamedDependency[OwnReservation], session: Session) -> Response[ReservationRead]:
     """A reservation one has a part in."""
     return await _reply(session, await service.get(session, own))

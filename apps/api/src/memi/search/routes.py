@@ -18,6 +18,7 @@ from memi.platform.dependencies import (
     runtime_of,
 )
 from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
 from memi.platform.problems import problems
 from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
@@ -49,7 +50,7 @@ def _searches(scope: Any) -> bool:
 @get(
     "/listings",
     guards=[limited(Limit.SEARCH, when=_searches)],
-    opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True},
+    opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
         **problems(ValidationFailed, InvalidCursor),
@@ -74,7 +75,7 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
 
 @get(
     "/users/{user_id:uuid}/listings",
-    opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True},
+    opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
         **problems(NotFound, ValidationFailed, InvalidCursor),
@@ -94,7 +95,7 @@ async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
 
 @get(
     "/listings/{listing_id:uuid}",
-    opt={QUERY_MODEL: ListingArrival, READS_VIEWER: True},
+    opt={QUERY_MODEL: ListingArrival, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(ListingPageRead, generate_examples=False, description="The listing."),
         **problems(NotFound, ValidationFailed),

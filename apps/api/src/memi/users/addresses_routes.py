@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 from memi.users import addresses
 from memi.users.addresses_schemas import AddressCreate, AddressesQuery, AddressRead, AddressUpdate
@@ -18,7 +19,7 @@ from memi.users.errors import TooManyAddresses
 @get(
     "/users/me/addresses",
     dependencies={"asked": query_of(AddressesQuery)},
-    opt={QUERY_MODEL: AddressesQuery},
+    opt={QUERY_MODEL: AddressesQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_addresses(

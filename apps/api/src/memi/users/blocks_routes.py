@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from memi.platform.cursors import Page
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, Session, query_of
 from memi.platform.errors import InvalidCursor, NotAuthenticated, NotFound, ValidationFailed
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 from memi.users import blocks
 from memi.users.blocks_schemas import BlockedPerson, BlocksQuery
@@ -18,7 +19,7 @@ from memi.users.errors import TooManyBlocks
 @get(
     "/users/me/blocks",
     dependencies={"asked": query_of(BlocksQuery)},
-    opt={QUERY_MODEL: BlocksQuery},
+    opt={QUERY_MODEL: BlocksQuery, IMPERSONATION: OpenTo.ALL},
     responses=problems(NotAuthenticated, InvalidCursor, ValidationFailed),
 )
 async def list_blocks(

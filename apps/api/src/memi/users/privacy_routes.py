@@ -6,12 +6,13 @@ from litestar.params import JSONBody
 from memi.platform.dependencies import Caller, IfMatch, Session
 from memi.platform.errors import NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import tagged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 from memi.users import privacy_settings, service
 from memi.users.privacy_schemas import PrivacyRead, PrivacyUpdate
 
 
-@get("/users/me/privacy", responses=problems(NotAuthenticated))
+@get("/users/me/privacy", opt={IMPERSONATION: OpenTo.ALL}, responses=problems(NotAuthenticated))
 async def read_privacy(caller: Caller, session: Session) -> Response[PrivacyRead]:
     """What you let others see."""
     user = await service.get(session, caller.user_id)

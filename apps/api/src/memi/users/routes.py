@@ -20,6 +20,7 @@ from memi.platform.dependencies import (
 )
 from memi.platform.errors import InvalidToken, NotAuthenticated, NotFound, StaleVersion, ValidationFailed
 from memi.platform.etags import etag, tagged
+from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.problems import problems
 from memi.platform.ready_reply import Headers, ReadyReply, conditional
 from memi.users import addresses_routes, blocks_routes, privacy_routes, service
@@ -33,11 +34,11 @@ _PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
 _UNLISTED = (b"x-robots-tag", b"noindex")
 
 
-@get("/users/me", opt={ENROLMENT: True}, responses=problems(NotAuthenticated))
+@get("/users/me", opt={ENROLMENT: True, IMPERSONATION: OpenTo.ALL}, responses=problems(NotAuthenticated))
 async def read_me(caller: Caller, session: Session) -> Response[UserRead]:
     """One's own account."""
     user = await service.get(session, caller.user_id)
-    return tagged(service.to_read(user), user.version)
+    return tagged(service.to_read(user, caller.impersonator_id), user.version)
 
 
 @patch("/users/me", responses=problems(NotAuthenticated, AvatarNotReady, StaleVersion, ValidationFailed))
@@ -51,7 +52,7 @@ async def update_me(
 
 @get(
     "/users/{user_id:uuid}",
-    opt={READS_VIEWER: True},
+    opt={READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(PublicProfile, generate_examples=False, description="The profile."),
         **problems(InvalidToken, NotFound),

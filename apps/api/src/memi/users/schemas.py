@@ -48,7 +48,7 @@ class UserUpdate(RequestModel):
 
 
 class UserRead(msgspec.Struct):
-    """An account as its owner sees it."""
+    """An account as its owner sees it. `impersonated_by` is who acts in the owner's place: show it for as long."""
 
     id: UUID
     email: str
@@ -63,6 +63,7 @@ class UserRead(msgspec.Struct):
     email_verified: bool
     version: int
     created_at: datetime
+    impersonated_by: UUID | None = None
 
 
 class PublicProfile(msgspec.Struct):

@@ -37,7 +37,7 @@ class SeenProfile(NamedTuple):
     searchable: bool
 
 
-def to_read(user: User) -> UserRead:
+def to_read(user: User, impersonated_by: UUID | None = None) -> UserRead:
     return UserRead(
         id=user.id,
         email=user.email,
@@ -52,6 +52,7 @@ def to_read(user: User) -> UserRead:
         email_verified=user.email_verified_at is not None,
         version=user.version,
         created_at=user.created_at,
+        impersonated_by=impersonated_by,
     )
 
 

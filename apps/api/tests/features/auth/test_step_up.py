@@ -34,6 +34,7 @@ DANGEROUS = {
     ("DELETE", "/api/v1/admin/users/{user_id}/mfa"),
     ("POST", "/api/v1/admin/users/{user_id}/sessions/end"),
     ("POST", "/api/v1/admin/jobs/dead/{job_id}/discard"),
+    ("POST", "/api/v1/admin/users/{user_id}/impersonate"),
 }
 """What a stolen session must not be enough for. Taking a line away is a decision."""
 
