@@ -20,3 +20,10 @@ class MessageSent:
     message_id: UUID
     chat_id: UUID
     sender_id: UUID
+
+
+@dataclass(frozen=True)
+class MessageSuspected:
+    """What a person wrote has a link or a way to reach somebody elsewhere in it; told beside `MessageSent`."""
+
+    message_id: UUID

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.chat import queries
 from memi.chat.errors import ChatBlocked, ChatClosed, ListingUnavailable, SellerCannotStart
-from memi.chat.events import ChatOpened, MessageSent
+from memi.chat.events import ChatOpened, MessageSent, MessageSuspected
 from memi.chat.guards import ParticipantChat
 from memi.chat.models import Chat, Message
 from memi.chat.schemas import (
@@ -23,6 +23,7 @@ from memi.chat.schemas import (
     MessageRead,
     MessagesQuery,
 )
+from memi.chat.suspicion import suspicions
 from memi.listings import service as listings
 from memi.listings.lifecycle import BROWSABLE
 from memi.listings.models import Listing
@@ -103,6 +104,8 @@ async def send(runtime: Runtime, sender_id: UUID, chat_id: UUID, body: str, clie
     """
     message_id = new_id()
     jobs = runtime.bus.durable_jobs(MessageSent(message_id, chat_id, sender_id))
+    if suspicions(body):
+        jobs = [*jobs, *runtime.bus.durable_jobs(MessageSuspected(message_id))]
     rows = await runtime.database.hot.fetch(
         queries.SEND,
         chat_id,
@@ -204,6 +207,8 @@ async def _say(session: AsyncSession, chat_id: UUID, sender_id: UUID, body: str,
     _refuse(row)
     if row.fresh:
         publish(session, MessageSent(row.id, chat_id, sender_id))
+        if suspicions(body):
+            publish(session, MessageSuspected(row.id))
         poke_after_commit(session, TOPIC, str(chat_id))
     return row
 

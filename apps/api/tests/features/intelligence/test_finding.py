@@ -46,7 +46,7 @@ def install(tmp_path: Path) -> Iterator[Install]:
 
 
 def settings(*plugins: str) -> Settings:
-    return Settings(_env_file=None, intelligence_plugins=plugins)
+    return Settings(_env_file=None, intelligence_plugins=plugins)  # pyright: ignore[reportCallIssue]
 
 
 async def test_nothing_is_installed_here() -> None:
