@@ -26,7 +26,7 @@ from memi.platform.permissions import Permission
 async def read_audit(asked: NamedDependency[AuditQuery], app: App, session: Session) -> Listed[AuditEntryRead]:
     """What staff did, newest first."""
     place = place_of(app.cursors, "admin.audit", asked, (datetime, UUID))
-    wanted = AuditFilter(asked.actor, asked.action, asked.target_type, asked.target_id)
+    wanted = AuditFilter(asked.actor, asked.action, asked.target_type, asked.target_id, asked.impersonator)
     found = await audit.page(session, wanted, place)
     items = [views.audit_entry(entry) for entry in found.rows]
     return listed(app.cursors, place, found, items, lambda item: (item.at, item.id))

@@ -80,6 +80,7 @@ class JobQuery(PageQuery):
 
 class AuditQuery(PageQuery):
     actor: UUID | None = None
+    impersonator: Annotated[UUID, Field(description="Only what they did in somebody's place.")] | None = None
     action: Code | None = None
     target_type: Code | None = None
     target_id: Code | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, tuple_, update
@@ -20,6 +20,7 @@ from memi.platform.permissions import ROLE_PERMISSIONS, STAFF, Permission
 from memi.users.models import User
 
 Position = tuple[datetime, UUID]
+Ts = TypeVarTuple("Ts")
 _ADMIN = aliased(User, name="admin")
 _MAY = sorted(role for role, granted in ROLE_PERMISSIONS.items() if Permission.USERS_IMPERSONATE in granted)
 
@@ -51,7 +52,7 @@ def _over() -> ColumnElement[Any]:
     )
 
 
-def _joined(statement: Select[Any]) -> Select[Any]:
+def _joined(statement: Select[*Ts]) -> Select[*Ts]:
     """With the person, the member of staff and the session that it hangs on."""
     return (
         statement.select_from(Impersonation)

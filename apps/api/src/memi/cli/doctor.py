@@ -81,7 +81,7 @@ def _follow_log(settings: Settings, file: Path | None) -> None:
             checked = asyncio.run(checking.check(urls.app, anchors, on_progress))
         except Broken as broken:
             raise CommandFailed(_printable(f"the audit log was tampered with: {broken}")) from None
-    known = f", and {len(anchors)} anchors fit" if anchors else ""
+    known = f", and fit the anchors ({len(anchors)})" if anchors else ""
     print(f"The audit log is what was written: {checked.head.seq} entries follow from each other{known}.")
     print(f"Keep this line where whoever rules the database cannot change it:\n{anchor_of(checked.head, ring)}")
     if checked.sleeping:

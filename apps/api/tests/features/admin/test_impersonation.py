@@ -163,6 +163,8 @@ class TestDoing:
             acts.admin.id,
         )
         assert f"/api/v1{path}" in wrote["after"]
+        (found,) = (await acts.admin.get(f"/admin/audit?impersonator={acts.admin.id}")).json()["items"]
+        assert (found["action"], found["actor_id"]) == ("impersonation.write", acts.person.id)
 
     async def test_what_fails_is_not_written_down(self, people: People, sql: Sql) -> None:
         acts = await acting(people, sql)
