@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from memi import wiring
+from memi import parts, wiring
 from memi.app import create_litestar
 from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
 from memi.platform.gateway import Gateway
@@ -126,7 +126,7 @@ def run_jobs(runtime: Runtime) -> Callable[[], Awaitable[None]]:
     """Run every due job, and what those cause, until the queue is empty."""
 
     async def run() -> None:
-        await JobRunner(runtime, wiring.JOBS).drain()
+        await JobRunner(runtime, parts.JOBS).drain()
 
     return run
 

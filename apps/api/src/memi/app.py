@@ -14,7 +14,7 @@ from litestar.plugins import InitPlugin
 from litestar.plugins.pydantic import PydanticPlugin
 from litestar.types import ASGIApp
 
-from memi import wiring
+from memi import parts
 from memi.auth import routes as auth_routes
 from memi.media import routes as media_routes
 from memi.platform import docs, health
@@ -106,7 +106,7 @@ def openapi_document() -> bytes:
 
 def _route_handlers() -> list[Any]:
     return [
-        Router("/api/v1", route_handlers=list(wiring.ROUTERS)),
+        Router("/api/v1", route_handlers=list(parts.ROUTERS)),
         *auth_routes.public_handlers,
         *media_routes.public_handlers,
         *docs.HANDLERS,

@@ -5,7 +5,7 @@ import signal
 
 import structlog
 
-from memi import wiring
+from memi import parts, wiring
 from memi.platform.job_runner import JobRunner
 from memi.platform.settings import Settings
 
@@ -23,7 +23,7 @@ async def run_worker(settings: Settings, database_url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with wiring.open_runtime(settings, database_url) as runtime:
-        runner = JobRunner(runtime, wiring.JOBS)
+        runner = JobRunner(runtime, parts.JOBS)
         serving = asyncio.create_task(runner.run(), name="jobs")
         stopped = asyncio.create_task(stopping.wait(), name="stop signal")
         log.info("worker_started")

@@ -1,5 +1,6 @@
 """Who may read the metrics."""
 
+import re
 from dataclasses import replace
 
 import httpx
@@ -10,6 +11,7 @@ from memi import wiring
 from memi.app import create_litestar
 from memi.platform.gateway import Gateway
 from memi.platform.runtime import Runtime
+from support.sql import Sql
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,12 @@ async def test_only_with_the_token_when_there_is_one(
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             headers = {"Authorization": authorization} if authorization is not None else {}
             assert (await client.get("/metrics", headers=headers)).status_code == status  # pyright: ignore[reportArgumentType]
+
+
+async def test_it_tells_what_waits_and_how_old_it_is(client: httpx.AsyncClient, sql: Sql) -> None:
+    text = (await client.get("/metrics")).text
+    assert 'memi_moderation_waiting{kind="report"} 0.0' in text
+    assert 'memi_moderation_waiting{kind="appeal"} 0.0' in text
+    assert "memi_mails_due 0.0" in text
+    assert re.search(r"^memi_audit_entries \d", text, re.MULTILINE)
+    assert re.search(r'^memi_pool_limit\{pool="hot"\} [1-9]', text, re.MULTILINE)

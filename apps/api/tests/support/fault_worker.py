@@ -3,10 +3,10 @@
 import asyncio
 import sys
 
-from memi import wiring
+from memi import parts
 from memi.platform.settings import load_settings
 from memi.worker import run_worker
 from support import fault_handlers
 
-wiring.HANDLERS.append(fault_handlers)
+parts.HANDLERS.append(fault_handlers)
 asyncio.run(run_worker(load_settings(), sys.argv[1]))

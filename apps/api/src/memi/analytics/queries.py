@@ -12,6 +12,9 @@ from memi.analytics.typed_queries import typed
 _DAY_COLUMNS = [column.name for column in AnalyticsDay.__table__.columns]
 _ADDED_UP = [name for name in _DAY_COLUMNS if name.endswith(("_users", "_change"))]
 
+AGE = "SELECT extract(epoch FROM clock_timestamp() - max(made_at))::float8 AS age FROM analytics_days"
+"""Since how many seconds nothing was counted; null while nothing ever was."""
+
 _ONE_MOMENT = typed("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _MOMENT = typed(
     "SELECT (now() AT TIME ZONE 'UTC')::date, (SELECT max(made_at) FROM analytics_days), "

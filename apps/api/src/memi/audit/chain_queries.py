@@ -38,6 +38,9 @@ WHERE NOT tgisinternal AND tgenabled = 'A' AND tgrelid IN ('audit_log'::regclass
 """
 
 
+LENGTH = "SELECT seq FROM audit_head"
+
+
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncGenerator[Connection]:
     """A connection that sees the log as it is now, however long the block takes and whatever is added meanwhile."""

@@ -24,6 +24,14 @@ _RECIPIENTS = text(
     """
 )
 
+OVERDUE = """
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8 AS oldest
+FROM (
+    SELECT due_at FROM notification_mails WHERE state = 'DUE' AND due_at <= clock_timestamp() ORDER BY due_at LIMIT $1
+) AS soonest
+"""
+"""How many mails are due, counted to $1, and since how many seconds the first is."""
+
 _QUIET_UNTIL = text(
     "SELECT quiet_until(quiet_from, quiet_to, time_zone, now()) FROM notification_settings WHERE user_id = :user_id"
 )

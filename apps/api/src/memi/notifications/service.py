@@ -11,6 +11,7 @@ from memi.notifications import preferences, queries
 from memi.notifications.models import Notification
 from memi.notifications.preference_schemas import Type as Type
 from memi.notifications.schemas import NotificationRead, UnreadCount
+from memi.platform import metrics
 from memi.platform.cursors import CursorSigner, Page
 from memi.platform.errors import NotFound
 from memi.platform.ids import new_id
@@ -51,6 +52,7 @@ async def notify_many(
         digest_at=preferences.DIGEST_AT,
         wait=wait,
     )
+    metrics.NOTIFICATIONS.labels(type).inc(len(told))
     for user_id, push in told:
         if push:
             poke_after_commit(session, TOPIC, str(user_id))

@@ -17,10 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from memi.platform import metrics
 from memi.platform.dependencies import App
 from memi.platform.errors import AppError, NotFound
-from memi.platform.job_queue import queue_depths
 from memi.platform.limits import Limiter
 from memi.platform.limits_valkey import Unreachable
 from memi.platform.mail import mailer_of
+from memi.platform.readings import Readings
 from memi.platform.runtime import Runtime
 from memi.platform.version import VERSION
 
@@ -123,29 +123,10 @@ async def read_metrics(
         (authorization or "").encode(), f"Bearer {token.get_secret_value()}".encode()
     ):
         raise NotFound
-    await _refresh(app)
+    await app.adapters.get(FeatureChecks).run()  # some set gauges of their own
+    await app.adapters.get(Readings).read(app)
     text = await asyncio.to_thread(metrics.render, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     return Response(text, media_type="text/plain; version=0.0.4")
-
-
-async def _refresh(runtime: Runtime) -> None:
-    """Read the numbers that nobody counts as they happen."""
-    used, limit = runtime.database.hot.usage()
-    metrics.POOL_USED.labels("hot").set(used)
-    metrics.POOL_LIMIT.labels("hot").set(limit)
-    metrics.POOL_USED.labels("sessions").set(runtime.database.engine.pool.checkedout())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
-    metrics.POOL_LIMIT.labels("sessions").set(runtime.settings.database_pool)
-    await runtime.adapters.get(FeatureChecks).run()  # some set gauges of their own
-    try:
-        async with runtime.unit_of_work() as session:
-            depths = await queue_depths(session)
-    except (OSError, TimeoutError, DBAPIError):
-        return  # the pool gauges are still worth having while the database is away
-    durable = {item.name for item in runtime.bus.subscriptions if item.kind == "durable"}
-    metrics.QUEUE_DEPTH.clear()
-    for name, (count, _) in depths.items():
-        metrics.QUEUE_DEPTH.labels(name).set(count)
-    metrics.OUTBOX_LAG.set(max((age for name, (_, age) in depths.items() if name in durable), default=0.0))
 
 
 HANDLERS = [health, live, ready, read_metrics]

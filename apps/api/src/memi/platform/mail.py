@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from email_validator import EmailNotValidError, validate_email
 
-from memi.platform import clock
+from memi.platform import clock, metrics
 from memi.platform.adapters import Adapters
 
 Encoding = Literal["quoted-printable", "8bit"]
@@ -69,6 +69,30 @@ class Mailer(Protocol):
     async def check(self) -> MailCheck:
         """Whether mail can leave; asked often, so it is cheap."""
         ...
+
+
+class CountedMailer:
+    """A `Mailer` whose outcomes show in the metrics."""
+
+    def __init__(self, mailer: Mailer) -> None:
+        self._mailer = mailer
+
+    async def send(self, mail: Mail) -> None:
+        outcome = "lost"
+        try:
+            await self._mailer.send(mail)
+            outcome = "sent"
+        except MailRefused:
+            outcome = "refused"
+            raise
+        except MailTurnedAway:
+            outcome = "turned_away"
+            raise
+        finally:
+            metrics.MAILS.labels(outcome).inc()
+
+    async def check(self) -> MailCheck:
+        return await self._mailer.check()
 
 
 def mailer_of(adapters: Adapters) -> Mailer:

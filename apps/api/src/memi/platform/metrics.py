@@ -21,6 +21,28 @@ POOL_LIMIT = Gauge("memi_pool_limit", "Database connections allowed.", ("pool",)
 RATE_LIMITED = Counter("memi_rate_limited_total", "Calls refused by a limit.", ("limit",))
 PASSWORD_HASHES = Counter("memi_password_hashes_total", "Passwords hashed or verified.")
 PASSWORD_QUEUE = Gauge("memi_password_queue", "Passwords being or waiting to be hashed.", multiprocess_mode="livesum")
+NOTIFICATIONS = Counter("memi_notifications_total", "Notifications made, by their type.", ("type",))
+MAILS = Counter(
+    "memi_mails_total",
+    "Mails by what became of them: sent, refused for good, turned away for now, or lost track of.",
+    ("outcome",),
+)
+MAILS_DUE = Gauge(
+    "memi_mails_due", "Mails of notifications that are due, counted to 10,000.", multiprocess_mode="mostrecent"
+)
+MAILS_OLDEST_DUE = Gauge(
+    "memi_mails_oldest_due_seconds", "Since when the first of them is due.", multiprocess_mode="mostrecent"
+)
+MODERATION_WAITING = Gauge(
+    "memi_moderation_waiting", "Open reports and appeals, counted to 1,000.", ("kind",), multiprocess_mode="mostrecent"
+)
+MODERATION_OLDEST = Gauge(
+    "memi_moderation_oldest_seconds", "Age of the oldest of them.", ("kind",), multiprocess_mode="mostrecent"
+)
+AUDIT_ENTRIES = Gauge("memi_audit_entries", "Entries in the audit log; it never falls.", multiprocess_mode="mostrecent")
+ANALYTICS_AGE = Gauge(
+    "memi_analytics_age_seconds", "Since when no day's numbers were counted.", multiprocess_mode="mostrecent"
+)
 USAGE_EVENTS = Counter(
     "memi_usage_events_total", "Usage events that were written, or dropped for want of room or time.", ("outcome",)
 )

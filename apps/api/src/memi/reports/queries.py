@@ -21,6 +21,20 @@ _IS_CLAIMED = and_(Report.claimed_until.is_not(None), Report.claimed_until > _NO
 _OVERTURNED = select(Appeal.id).where(Appeal.decision_id == Decision.id, Appeal.status == "OVERTURNED").exists()
 
 
+COUNTED_TO = 1000
+WAITING = """
+SELECT kind, count(created_at) AS waiting,
+    coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest
+FROM (VALUES ('report'), ('appeal')) AS kinds (kind) LEFT JOIN (
+    (SELECT 'report' AS kind, created_at FROM reports WHERE status = 'OPEN' ORDER BY id LIMIT $1)
+    UNION ALL
+    (SELECT 'appeal', created_at FROM moderation_appeals WHERE status = 'OPEN' ORDER BY id LIMIT $1)
+) AS open USING (kind)
+GROUP BY kind
+"""
+"""How many of each kind are open, counted to $1, and since how many seconds the oldest is."""
+
+
 class Seen(NamedTuple):
     """A report, whether its claim lasts, and what was decided."""
 

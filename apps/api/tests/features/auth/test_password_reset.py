@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from memi import wiring
+from memi import parts
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
@@ -135,7 +135,7 @@ class TestForgot:
                 async with api.client(f"203.0.113.{number + 1}") as client:
                     reply = await client.post("/auth/password/forgot", json={"email": person.email})
                 assert (reply.status_code, reply.json()) == (202, {"accepted": True})
-                await JobRunner(api.runtime, wiring.JOBS).drain()
+                await JobRunner(api.runtime, parts.JOBS).drain()
         assert len(Mailbox(settings, person.email).mails(SUBJECT)) == 5
 
 

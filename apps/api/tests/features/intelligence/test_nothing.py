@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 
-from memi import wiring
+from memi import parts
 from memi.chat.events import MessageSent
 from memi.intelligence.buffer import VerdictBuffer
 from memi.listings.events import ListingMoved
@@ -34,12 +34,12 @@ def asking() -> set[str]:
 
 
 def _of_them() -> EventBus:
-    return EventBus([module for module in wiring.HANDLERS if hasattr(module, "ASKS")])
+    return EventBus([module for module in parts.HANDLERS if hasattr(module, "ASKS")])
 
 
 async def test_no_event_becomes_a_job_for_plug_ins(runtime: Runtime) -> None:
     assert len(asking()) == 3
-    awake = EventBus(wiring.HANDLERS)
+    awake = EventBus(parts.HANDLERS)
     assert {job.name for event in EVENTS for job in awake.durable_jobs(event)} >= asking()
     assert not {job.name for event in EVENTS for job in runtime.bus.durable_jobs(event)} & asking()
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from memi import wiring
+from memi import parts
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
@@ -37,7 +37,7 @@ async def seller(api: ApiProcess, runtime: Runtime) -> AsyncIterator[Person]:
 async def verdict(seller: Person, runtime: Runtime, data: bytes, content_type: str = "image/jpeg") -> tuple[str, str]:
     """(status, code) of an upload when everything that could be done with it is done."""
     made = await upload(seller, data, content_type)
-    await JobRunner(runtime, wiring.JOBS).drain()
+    await JobRunner(runtime, parts.JOBS).drain()
     ended: dict[str, Any] = (await seller.get(f"/uploads/{made['id']}")).json()
     assert (ended["renditions"] == []) == (ended["status"] != "READY")
     return ended["status"], ended["code"]
@@ -74,7 +74,7 @@ async def test_another_type_than_announced(seller: Person, runtime: Runtime) -> 
 
 async def test_an_honest_photo_is_ready(api: ApiProcess, seller: Person, runtime: Runtime) -> None:
     made = await upload(seller, photo(800, 600))
-    await JobRunner(runtime, wiring.JOBS).drain()
+    await JobRunner(runtime, parts.JOBS).drain()
     ready = (await seller.get(f"/uploads/{made['id']}")).json()
     assert (ready["status"], ready["code"]) == ("READY", None)
     for rendition in ready["renditions"]:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from memi import wiring
+from memi import parts, wiring
 from memi.app import create_litestar
 from memi.platform import clock
 from memi.platform.gateway import Gateway
@@ -308,7 +308,7 @@ class TestPublic:
     @pytest.fixture(scope="class")
     async def url(self, owner: Person, runtime: Runtime) -> str:
         made = await upload(owner, photo(700, 500, seed=9))
-        await JobRunner(runtime, wiring.JOBS).drain()
+        await JobRunner(runtime, parts.JOBS).drain()
         return urlsplit((await owner.get(f"/uploads/{made['id']}")).json()["renditions"][0]["url"]).path
 
     async def test_is_kept_for_good(self, client: httpx.AsyncClient, url: str) -> None:

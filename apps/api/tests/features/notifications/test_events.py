@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from memi import wiring
+from memi import parts
 from memi.listings import service as listings
 from memi.listings.events import ListingExpiring, PriceDropped
 from memi.notifications import fanout
@@ -250,5 +250,5 @@ class TestOnce:
         for _ in range(3):
             async with runtime.unit_of_work() as session:
                 await job_queue.insert_jobs(session, [name], [payload], [0.0], [None])
-            await JobRunner(runtime, wiring.JOBS).drain()
+            await JobRunner(runtime, parts.JOBS).drain()
         assert await events(seller) == ["listing.expiring"]

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from memi import wiring
+from memi import parts
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
@@ -51,7 +51,7 @@ async def client(api: ApiProcess) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def worker(runtime: Runtime) -> AsyncIterator[None]:
     """Another process than the one that answers."""
-    runner = JobRunner(runtime, wiring.JOBS)
+    runner = JobRunner(runtime, parts.JOBS)
     serving = asyncio.create_task(runner.run())
     try:
         yield

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from memi import wiring
+from memi import parts
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_runner import JobRunner
 from memi.platform.runtime import Runtime
@@ -36,7 +36,7 @@ def settings(settings: Settings, service: PaymentsService) -> Settings:
 async def test_a_killed_process_leaves_all_or_nothing_and_redelivery_makes_it_whole(
     service: PaymentsService, orders: Orders, runtime: Runtime, database_urls: EmbeddedUrls, newest_first: bool
 ) -> None:
-    sql, run_jobs = orders.sql, JobRunner(runtime, wiring.JOBS).drain
+    sql, run_jobs = orders.sql, JobRunner(runtime, parts.JOBS).drain
     service.turn(paused=True, reorder=newest_first, duplicate=9)
     purchase = await orders.new()
     await run_jobs()

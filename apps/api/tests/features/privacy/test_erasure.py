@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from features.privacy.conftest import Mailbox, RunJobs, days_pass
-from memi import wiring
+from memi import parts
 from memi.media.store import store_of
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.job_queue import DeadJob
@@ -67,7 +67,7 @@ def life(before: tuple[Life, dict[str, set[str]], list[str]]) -> Life:
 def _jobs_of(runtime: Runtime) -> RunJobs:
     from memi.platform.job_runner import JobRunner
 
-    return JobRunner(runtime, wiring.JOBS).drain
+    return JobRunner(runtime, parts.JOBS).drain
 
 
 async def _keys(sql: Sql, person: Person) -> list[str]:
@@ -93,7 +93,7 @@ class TestNothingIsLeft:
         assert left == {}
 
     async def test_every_column_that_is_declared_erased_has_no_row_of_theirs(self, life: Life, sql: Sql) -> None:
-        columns = [name for part in wiring.PERSONAL_DATA for name in part.erased]
+        columns = [name for part in parts.PERSONAL_DATA for name in part.erased]
         assert len(columns) > 12
         left = {}
         for name in columns:
@@ -277,13 +277,13 @@ class TestDecided:
     """
 
     async def undecided(self, sql: Sql) -> set[str]:
-        decided = [name for part in wiring.PERSONAL_DATA for name in (*part.erased, *part.kept)]
+        decided = [name for part in parts.PERSONAL_DATA for name in (*part.erased, *part.kept)]
         assert len(decided) == len(set(decided))
         return {row["column"] for row in await sql.rows(self.REFERENCES)} ^ set(decided)
 
     async def test_every_reference_to_a_person_is_declared_erased_or_kept_for_a_reason(self, sql: Sql) -> None:
         assert await self.undecided(sql) == set()
-        assert all(len(why) > 20 for part in wiring.PERSONAL_DATA for why in part.kept.values())
+        assert all(len(why) > 20 for part in parts.PERSONAL_DATA for why in part.kept.values())
 
     async def test_a_new_table_without_a_decision_is_found(self, sql: Sql, database_urls: EmbeddedUrls) -> None:
         await sql.execute("CREATE TABLE diaries (author_id uuid REFERENCES users (id))")

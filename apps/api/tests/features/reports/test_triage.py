@@ -211,3 +211,20 @@ class TestLook:
         about_listing = await cases.new()
         assert (await about_listing.claim(moderator)).status_code == 200
         assert (await moderator.get(f"/admin/reports/{about_listing.id}/messages")).status_code == 404
+
+
+async def test_what_waits_is_measured_until_it_is_decided(
+    cases: Cases, people: People, client: httpx.AsyncClient
+) -> None:
+    async def waiting(kind: str) -> float:
+        text = (await client.get("/metrics")).text
+        (line,) = [line for line in text.splitlines() if line.startswith(f'memi_moderation_waiting{{kind="{kind}"}}')]
+        return float(line.split()[-1])
+
+    reports, appeals = await waiting("report"), await waiting("appeal")
+    case = await cases.new()
+    assert await waiting("report") == reports + 1
+    await case.decided(await people.moderator(), "REMOVE_LISTING")
+    assert await waiting("report") == reports
+    await case.appeal(case.subject)
+    assert await waiting("appeal") == appeals + 1
