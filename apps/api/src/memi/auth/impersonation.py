@@ -45,7 +45,10 @@ async def begin(
         raise PermissionDenied(f"Reading their chats needs the permission {Permission.CHATS_IMPERSONATE}.")
     if user_id == caller.user_id:
         raise CannotImpersonateSelf
-    user = await users.lock(session, user_id)
+    # Both, in one order, since the new row points at both.
+    user = (await users.lock_together(session, {caller.user_id, user_id})).get(user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound
     if STAFF & set(user.roles):
         raise CannotImpersonateStaff
     if user.is_blocked:

@@ -21,7 +21,7 @@ from memi.users import service as users
 def createadmin(
     email: Annotated[str, typer.Argument(help="The address to sign in with.")],
     password_stdin: Annotated[bool, typer.Option(help="Read the password from the first line of input.")] = False,
-    role: Annotated[Role, typer.Option(help="ADMIN or MODERATOR.")] = Role.ADMIN,
+    role: Annotated[Role, typer.Option(help="ADMIN, MODERATOR or CHAT_INSPECTOR.")] = Role.ADMIN,
 ) -> None:
     """Make a staff account, or give an existing account the role; an existing password stays as it is."""
     if role not in STAFF:

@@ -264,6 +264,13 @@ class TestGuards:
             await log.app.execute("INSERT INTO pg_temp.audit_log SELECT * FROM public.audit_log")
         assert (await log.head()).seq == 1
 
+    async def test_the_service_may_only_read_the_head(self, log: Log) -> None:
+        rights = "SELECT has_table_privilege(current_user, 'audit_head', $1)"
+        found = {
+            right: await log.app.value(rights, right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+        }
+        assert found == {"SELECT": True, "INSERT": False, "UPDATE": False, "DELETE": False, "TRUNCATE": False}
+
     async def test_each_guard_is_there(self, log: Log) -> None:
         rows = await log.app.rows(
             "SELECT tgrelid::regclass::text AS t, tgname AS n FROM pg_trigger WHERE tgenabled = 'A'"
