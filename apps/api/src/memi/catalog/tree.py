@@ -1,5 +1,6 @@
 """What a tree of categories must keep to, whoever writes it. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
@@ -52,8 +53,8 @@ class Tree:
         for path in self._ways_down(row):
             if len(path) > DEEPEST:
                 errors.append(FieldError("/parent", "too_deep", f"Categories go {DEEPEST} levels deep."))
-            keys = [attribute["key"] for step in path for attribute in step.attributes]
-            for key in sorted({key for key in keys if keys.count(key) > 1}):
+            keys = Counter(attribute["key"] for step in path for attribute in step.attributes)
+            for key in sorted(key for key, times in keys.items() if times > 1):
                 where = "/attributes" if any(item["key"] == key for item in row.attributes) else "/parent"
                 errors.append(
                     FieldError(

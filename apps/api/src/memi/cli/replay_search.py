@@ -11,7 +11,7 @@ from rich.progress import Progress
 from memi import wiring
 from memi.cli.database import open_database
 from memi.cli.errors import BadUsage, CommandFailed
-from memi.platform.errors import ValidationFailed
+from memi.platform.errors import ServiceBusy, ValidationFailed
 from memi.platform.settings import Settings, load_settings
 from memi.search import replaying
 from memi.search.errors import ReplayUnderWay
@@ -50,7 +50,7 @@ async def _replay(settings: Settings, database_url: str, since: datetime | None,
                 estimated = (await replaying.read(session, replay_id)).estimated
         except ValidationFailed as refusal:
             raise CommandFailed(" ".join(error.message for error in refusal.errors)) from None
-        except ReplayUnderWay as refusal:
+        except (ReplayUnderWay, ServiceBusy) as refusal:
             raise CommandFailed(refusal.detail) from None
         handled, more = 0, True
         with Progress() as progress:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings import queries
 from memi.listings.events import ListingChanged
-from memi.listings.jobs import announce
+from memi.listings.jobs import announce, announce_later
 from memi.listings.lifecycle import Actor
 from memi.listings.moves import move
 from memi.media.events import UploadReady, UploadRejected
@@ -16,24 +16,25 @@ from memi.users.events import UserBlocked, UserChanged, UserDeleted, UserRestore
 
 @in_transaction(UserBlocked)
 async def release_and_hide(event: UserBlocked, session: AsyncSession) -> None:
-    """A blocked seller keeps nothing reserved, and nothing of theirs is shown."""
-    await _release_and_hide(session, event.user_id)
+    """A blocked seller keeps nothing reserved. Their cards are hidden by search; who looks on is told by a job."""
+    await _release(session, event.user_id)
+    await announce_later(session, event.user_id)
 
 
 @in_transaction(UserDeleted)
 async def release_and_hide_deleted(event: UserDeleted, session: AsyncSession) -> None:
-    await _release_and_hide(session, event.user_id)
+    await _release(session, event.user_id)
+    await announce(session, event.user_id)
 
 
-async def _release_and_hide(session: AsyncSession, seller_id: UUID) -> None:
+async def _release(session: AsyncSession, seller_id: UUID) -> None:
     for listing in await queries.lock_reserved_of(session, seller_id):
         await move(session, listing, "unreserve", Actor.SYSTEM)
-    await announce(session, seller_id)
 
 
 @in_transaction(UserUnblocked)
 async def show_again(event: UserUnblocked, session: AsyncSession) -> None:
-    await announce(session, event.user_id)
+    await announce_later(session, event.user_id)
 
 
 @in_transaction(UserRestored)

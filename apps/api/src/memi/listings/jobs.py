@@ -31,6 +31,11 @@ async def announce_rest(payload: SellersListings, runtime: Runtime) -> None:
         await announce(session, payload.seller_id, payload.after)
 
 
+async def announce_later(session: AsyncSession, seller_id: UUID) -> None:
+    """Tell of all that others see of a seller by a job: who is at work on many sellers does not render it all."""
+    await enqueue(session, announce_rest, SellersListings(seller_id, None))
+
+
 async def announce(session: AsyncSession, seller_id: UUID, after: UUID | None = None) -> None:
     """Tell of one batch of what others see of a seller, and leave what follows to a job of its own."""
     listing_ids = await queries.public_of(session, seller_id, after, BATCH)

@@ -69,6 +69,12 @@ async def is_older(session: AsyncSession, moment: datetime, than: timedelta) -> 
     return bool(await session.scalar(select(func.now() - than > literal(moment, DateTime(timezone=True)))))
 
 
+async def unfinished(session: AsyncSession, most: int) -> int:
+    """How many there are, counted to `most`."""
+    waiting = select(SearchReplay.id).where(SearchReplay.finished_at.is_(None)).limit(most).subquery()
+    return (await session.execute(select(func.count()).select_from(waiting))).scalar_one()
+
+
 async def stalled(session: AsyncSession, older_than: timedelta, limit: int) -> Sequence[UUID]:
     """Unfinished ones that nobody has worked on for so long."""
     statement = (

@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from memi.audit import service as audit
 from memi.platform.dependencies import Caller, Session, requires
-from memi.platform.errors import NotAuthenticated, NotFound, PermissionDenied, ValidationFailed
+from memi.platform.errors import NotAuthenticated, NotFound, PermissionDenied, ServiceBusy, ValidationFailed
 from memi.platform.permissions import Permission
 from memi.platform.problems import problems
 from memi.search import replay_jobs, replaying
@@ -37,7 +37,7 @@ def _read(replay: SearchReplay) -> ReplayRead:
     "/search/index/replay",
     status_code=202,
     guards=[_MAY],
-    responses=problems(*_STAFF, ReplayUnderWay, ValidationFailed),
+    responses=problems(*_STAFF, ReplayUnderWay, ServiceBusy, ValidationFailed),
 )
 async def replay_index(data: JSONBody[ReplayRequest], caller: Caller, session: Session) -> Response[ReplayRead]:
     """Rebuild what browsing and searching read, while it is read. Ask at `Location` how far it is."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.catalog import service as catalog
 from memi.listings import walking
-from memi.platform.errors import NotFound, ValidationFailed
+from memi.platform.errors import NotFound, ServiceBusy, ValidationFailed
 from memi.search import projection
 from memi.search import replay_queries as queries
 from memi.search.errors import ReplayUnderWay
@@ -20,6 +20,7 @@ from memi.search.jobs import KEPT
 from memi.search.models import SearchReplay
 
 BATCH = 100
+MOST_WAITING = 50
 
 
 async def begin(
@@ -32,10 +33,13 @@ async def begin(
 ) -> UUID:
     """Write down what is to be rebuilt; somebody must take the steps.
 
-    Raises `ReplayUnderWay` for a second one of everything, and `ValidationFailed` for a time before what is remembered.
+    Raises `ReplayUnderWay` for a second one of everything, `ValidationFailed` for a time before what is remembered, and
+    `ServiceBusy` when too many wait.
     """
     if since is not None and await queries.is_older(session, since, KEPT):
         raise ValidationFailed.of("/since", "out_of_range", "Changes are remembered for a day; replay all.")
+    if scope != "category" and await queries.unfinished(session, MOST_WAITING) == MOST_WAITING:
+        raise ServiceBusy("Too many rebuildings are waiting; try again when some are done.", retry_after=60)
     estimated = len(listing_ids) if listing_ids is not None else None
     if scope == "all":
         estimated = await walking.estimate(session)

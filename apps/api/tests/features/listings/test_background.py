@@ -98,7 +98,7 @@ class TestExpiry:
 
 class TestSellers:
     async def test_a_blocked_sellers_things_are_free_and_hidden(
-        self, people: People, sql: Sql, runtime: Runtime, heard: list[Any]
+        self, people: People, sql: Sql, runtime: Runtime, heard: list[Any], run_jobs: RunJobs
     ) -> None:
         seller, stranger = await people.new(), await people.new()
         shown, reserved = [(await make_listing(seller, sql))["id"] for _ in range(2)]
@@ -107,10 +107,12 @@ class TestSellers:
         heard.clear()
         async with runtime.unit_of_work() as session:
             await users.block(session, UUID(seller.id))
+        assert (await stranger.get(f"/listings/{shown}")).status_code == 404
         assert await sql.value("SELECT status FROM listings WHERE id = $1", reserved) == "ACTIVE"
         assert await sql.value("SELECT count(*) FROM listing_holds WHERE listing_id = $1", reserved) == 0
         moved = [(str(event.listing_id), event.move) for event in heard if isinstance(event, ListingMoved)]
         assert moved == [(reserved, "unreserve")]
+        await run_jobs()
         changed = {str(event.listing_id) for event in heard if isinstance(event, ListingChanged)}
         assert changed == {shown, reserved}
         assert draft not in changed
@@ -118,6 +120,8 @@ class TestSellers:
         heard.clear()
         async with runtime.unit_of_work() as session:
             await users.unblock(session, UUID(seller.id))
+        assert (await stranger.get(f"/listings/{shown}")).status_code == 200
+        await run_jobs()
         assert {str(event.listing_id) for event in heard} == {shown, reserved}
         assert (await stranger.post(f"/listings/{shown}/sold")).status_code == 403
 

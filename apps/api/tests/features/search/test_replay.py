@@ -145,6 +145,19 @@ class TestRebuilding:
         assert (await replay(admin, scope="all"))["id"] != first["id"]
         await run_jobs()
 
+    async def test_as_many_may_wait_as_can_be_overseen(
+        self, people: People, sql: Sql, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await run_jobs()
+        monkeypatch.setattr(replaying, "MOST_WAITING", 2)
+        admin = await people.admin()
+        body = {"scope": "listing_ids", "listing_ids": [str(UUID(int=1))]}
+        codes = [(await admin.post("/search/index/replay", body)).status_code for _ in range(3)]
+        assert codes == [202, 202, 503]
+        await run_jobs()
+        await replay(admin, **body)
+        await run_jobs()
+
     async def test_changes_meanwhile_are_neither_lost_nor_undone(
         self, people: People, sql: Sql, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
