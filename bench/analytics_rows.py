@@ -57,7 +57,8 @@ FROM (
 _MOVES = """
 INSERT INTO status_moves (at, subject, subject_id, listing_id, before, after)
 SELECT m.at, m.subject, l.id, l.id, m.before, m.after
-FROM listings l CROSS JOIN LATERAL (SELECT abs(uuid_hash(l.id)::bigint) % 10 < 6 AS by_deal) AS how CROSS JOIN LATERAL (VALUES
+FROM listings l CROSS JOIN LATERAL (SELECT abs(uuid_hash(l.id)::bigint) % 10 < 6 AS by_deal) AS how
+CROSS JOIN LATERAL (VALUES
     ('LISTING', l.created_at, NULL, 'DRAFT'),
     ('LISTING', l.published_at, 'DRAFT', 'ACTIVE'),
     ('LISTING', CASE WHEN by_deal THEN l.sold_at - (l.sold_at - l.published_at) * 0.1 END, 'ACTIVE', 'RESERVED'),

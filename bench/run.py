@@ -221,8 +221,8 @@ def _analytics(options: argparse.Namespace) -> int:
     with EmbeddedPostgres(folder / "postgres") as urls:
         environment = _environment(folder, urls)
         asyncio.run(analytics.prepare(Settings(), urls, options.listings or 1_000_000, console))
-        with serving("memi.cli.serving:create", environment, "/health/live") as (url, _):
-            found = asyncio.run(analytics.measure(url, urls.superuser))
+        with serving("memi.cli.serving:create", environment, "/health/live") as (url, pid):
+            found = asyncio.run(analytics.measure(url, pid, urls.superuser))
     console.print(analytics.table_of(found))
     return 0 if all(item.good for item in found) else 1
 

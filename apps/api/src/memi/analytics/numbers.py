@@ -65,12 +65,12 @@ class Sums:
         if len(days) == 1:
             return cls(days[0], days[0]["waits"])
         return cls(
-            {name: sum(day[name] for day in days) for name in _SUMMED}, waits.total(day["waits"] for day in days)
+            {name: sum([day[name] for day in days]) for name in _SUMMED}, waits.total(day["waits"] for day in days)
         )
 
     @classmethod
     def of_points(cls, points: Sequence["Sums"]) -> "Sums":
-        sums = {name: sum(point.sums[name] for point in points) for name in _SUMMED}
+        sums = {name: sum([point.sums[name] for point in points]) for name in _SUMMED}
         return cls(sums, waits.total(point.waited for point in points))
 
     def _counts(self, prefix: str, kind: type[T], **more: Any) -> T:

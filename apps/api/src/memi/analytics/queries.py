@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.analytics.models import AnalyticsDay
+from memi.analytics.schemas import CategoryNumbers, SearchNumbers
 from memi.analytics.typed_queries import typed
 
 _DAY_COLUMNS = [column.name for column in AnalyticsDay.__table__.columns]
@@ -15,20 +17,15 @@ _ADDED_UP = [name for name in _DAY_COLUMNS if name.endswith(("_users", "_change"
 AGE = "SELECT extract(epoch FROM clock_timestamp() - max(made_at))::float8 AS age FROM analytics_days"
 """Since how many seconds nothing was counted; null while nothing ever was."""
 
-_ONE_MOMENT = typed("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+_ONE_MOMENT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+# Starting parallel workers would cost more than reading these few thousand rows does.
 _MOMENT = typed(
-    "SELECT (now() AT TIME ZONE 'UTC')::date, (SELECT max(made_at) FROM analytics_days), "
+    "SELECT set_config('max_parallel_workers_per_gather', '0', true), (now() AT TIME ZONE 'UTC')::date, "
+    "(SELECT max(made_at) FROM analytics_days), "
     "(SELECT max(cohort_made_at) FROM analytics_days), (SELECT max(made_at) FROM analytics_periods)"
 )
 _DAYS = typed(
     f"SELECT {', '.join(_DAY_COLUMNS)} FROM analytics_days WHERE day BETWEEN :first AND :last ORDER BY day"  # noqa: S608  # only our own names
-)
-_BEFORE = typed(
-    f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in _ADDED_UP)} "  # noqa: S608  # only our own names
-    "FROM analytics_days WHERE day < :first"
-)
-_ACTIVE = typed(
-    "SELECT start, active_users FROM analytics_periods WHERE kind = :kind AND start BETWEEN :first AND :last"
 )
 
 
@@ -41,13 +38,28 @@ def _within(table: str) -> str:
     )
 
 
-_CATEGORIES = typed(
+_BEFORE = (
+    f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in _ADDED_UP)} "  # noqa: S608  # only our own names
+    "FROM analytics_days WHERE day < :first"
+)
+_ACTIVE = "FROM analytics_periods WHERE kind = :kind AND start BETWEEN :first AND :last"
+_CATEGORIES = (
     "SELECT category, sum(views) AS views, sum(contacts) AS contacts, sum(sold) AS sold "  # noqa: S608  # only our own names
     f"FROM {_within('analytics_categories')} WHERE category <> '' GROUP BY category"
 )
-_SEARCHES = typed(
+_SEARCHES = (
     "SELECT words, sum(searches) AS searches, sum(visitors) AS visitors "  # noqa: S608  # only our own names
     f"FROM {_within('analytics_searches')} GROUP BY words ORDER BY 3 DESC, 2 DESC, words LIMIT :most"
+)
+_BESIDES = typed(
+    f"""
+    SELECT json_build_object(
+        'before', (SELECT row_to_json(found) FROM ({_BEFORE}) AS found),
+        'active', (SELECT coalesce(json_object_agg(start, active_users), '{{}}') {_ACTIVE}),
+        'categories', (SELECT coalesce(json_agg(found), '[]') FROM ({_CATEGORIES}) AS found),
+        'searches', (SELECT coalesce(json_agg(found), '[]') FROM ({_SEARCHES}) AS found)
+    )::text
+    """  # noqa: S608  # only our own statements
 )
 _FUNNEL = typed(
     "SELECT coalesce(sum(listed), 0), coalesce(sum(contacted), 0), coalesce(sum(reserved), 0), coalesce(sum(sold), 0) "  # noqa: S608  # only our own names
@@ -82,37 +94,31 @@ def _split(first: date, last: date) -> dict[str, date]:
 
 async def moment(session: AsyncSession) -> Moment:
     """The present; all that this unit of work reads from now on is as of it. Must be its first statement."""
-    await session.execute(_ONE_MOMENT)
-    return Moment(*(await session.execute(_MOMENT)).one())
+    await session.connection(execution_options=_ONE_MOMENT)
+    _, *found = (await session.execute(_MOMENT)).one()
+    return Moment(*found)
 
 
 async def days(session: AsyncSession, first: date, last: date) -> Sequence[Mapping[str, Any]]:
     """The counted days in order, by the names of their columns."""
     rows = await session.execute(_DAYS, {"first": first, "last": last})
-    return [dict(row) for row in rows.mappings()]
+    return [dict(zip(_DAY_COLUMNS, row, strict=True)) for row in rows]
 
 
-async def before(session: AsyncSession, first: date) -> dict[str, int]:
-    """What the days before `first` come to, of those columns whose sum says how many there are."""
-    return {
-        name: int(value) for name, value in (await session.execute(_BEFORE, {"first": first})).mappings().one().items()
-    }
+class Besides(msgspec.Struct):
+    """What goes with the days of a window: sums of all days before it, of those columns whose sum says how many there
+    are; different people in its weeks or months, by their first day; each category; what was searched for most."""
+
+    before: dict[str, int]
+    active: dict[date, int]
+    categories: list[CategoryNumbers]
+    searches: list[SearchNumbers]
 
 
-async def active(session: AsyncSession, kind: str, first: date, last: date) -> dict[date, int]:
-    """How many different people were here in weeks or months, by their first day."""
-    rows = await session.execute(_ACTIVE, {"kind": kind, "first": first, "last": last})
-    return {row.start: row.active_users for row in rows}
-
-
-async def categories(session: AsyncSession, first: date, last: date) -> Sequence[Any]:
-    """(category, views, contacts, sold) of each category with any."""
-    return (await session.execute(_CATEGORIES, _split(first, last))).all()
-
-
-async def searches(session: AsyncSession, first: date, last: date, most: int) -> Sequence[Any]:
-    """(words, searches, visitors), what most visitors searched for first."""
-    return (await session.execute(_SEARCHES, {**_split(first, last), "most": most})).all()
+async def besides(session: AsyncSession, first: date, last: date, kind: str, most: int) -> Besides:
+    """All in one statement, since each would take longer to get there than to be answered."""
+    wanted = {**_split(first, last), "kind": kind, "most": most}
+    return msgspec.json.decode((await session.execute(_BESIDES, wanted)).scalar_one(), type=Besides)
 
 
 async def funnel(

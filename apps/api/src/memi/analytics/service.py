@@ -1,7 +1,7 @@
 """Answers from what was counted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,6 @@ from memi.analytics.schemas import (
     FunnelRead,
     Granularity,
     Numbers,
-    SearchNumbers,
     TopCategories,
     WindowQuery,
 )
@@ -34,9 +33,10 @@ async def overview(session: AsyncSession, asked: AnalyticsQuery) -> AnalyticsRea
     """The numbers of a window, point by point and together; raises `ValidationFailed`."""
     now = await queries.moment(session)
     window = widened(window_of(asked, now.today), asked.granularity, now.today)
-    standing = Standing(await queries.before(session, window.start))
     days = await queries.days(session, *window)
-    active = await _active(session, window, asked.granularity, days)
+    found = await queries.besides(session, *window, kind=asked.granularity.upper(), most=_TOP)
+    standing = Standing(found.before)
+    active = {day["day"]: day["active_users"] for day in days} if asked.granularity == "day" else found.active
     points: list[Numbers] = []
     parts: list[Sums] = []
     for point, part in _parts(window, asked.granularity, days):
@@ -50,21 +50,9 @@ async def overview(session: AsyncSession, asked: AnalyticsQuery) -> AnalyticsRea
         as_of=now.days_made_at,
         totals=Sums.of_points(parts).numbers(window, standing, None, now.today),
         points=points,
-        top_categories=await _top_categories(session, window),
-        top_searches=[
-            SearchNumbers(words, int(times), int(visitors))
-            for words, times, visitors in await queries.searches(session, *window, most=_TOP)
-        ],
+        top_categories=_top_categories(found.categories),
+        top_searches=found.searches,
     )
-
-
-async def _active(
-    session: AsyncSession, window: Window, granularity: Granularity, days: Sequence[Mapping[str, Any]]
-) -> dict[date, int]:
-    """How many different people were here, by the first day of each point."""
-    if granularity == "day":
-        return {day["day"]: day["active_users"] for day in days}
-    return await queries.active(session, granularity.upper(), *window)
 
 
 def _parts(
@@ -79,10 +67,7 @@ def _parts(
         yield point, Sums.of_days(days[begin:place])
 
 
-async def _top_categories(session: AsyncSession, window: Window) -> TopCategories:
-    rows = await queries.categories(session, *window)
-    found = [CategoryNumbers(slug, int(views), int(contacts), int(sold)) for slug, views, contacts, sold in rows]
-
+def _top_categories(found: Sequence[CategoryNumbers]) -> TopCategories:
     def most(name: str) -> list[CategoryNumbers]:
         some = [item for item in found if getattr(item, name)]
         return sorted(some, key=lambda item: (-getattr(item, name), item.category))[:_TOP]
