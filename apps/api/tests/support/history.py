@@ -203,7 +203,7 @@ async def _events(history: History, number: int) -> None:
     chance = history.chance
     seen = [uuid4() for _ in range(30)]
     visitors = [chance.randbytes(16) for _ in range(12)]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for _ in range(number):
         kind = chance.choice(("LISTING_VIEW", "LISTING_VIEW", "SEARCH", "SEARCH", "SEARCH_CLICK", "FAVORITE"))
         searched = kind == "SEARCH"

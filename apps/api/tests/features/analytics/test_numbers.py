@@ -25,7 +25,7 @@ class Place:
     def __init__(self, admin: Person, history: History, recount: Recount) -> None:
         self.admin, self.history, self.recount = admin, history, recount
 
-    async def ask(self, path: str = ANALYTICS, **parameters: object) -> dict[str, Any]:
+    async def ask(self, path: str = ANALYTICS, /, **parameters: object) -> dict[str, Any]:
         reply = await self.admin.get(path, params={name: str(value) for name, value in parameters.items()})
         assert reply.status_code == 200, reply.text
         return reply.json()
