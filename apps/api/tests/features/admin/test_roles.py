@@ -167,3 +167,22 @@ class TestSomebodyIsLeft:
         reply = await one.delete("/users/me")
         assert (reply.status_code, reply.json()["code"]) == (409, "last_admin")
         assert await standing_admins(sql) == 1
+
+
+async def test_whoever_saw_another_version_decides_nothing(people: People, sql: Sql) -> None:
+    """An account that changed since is looked at again, whatever is to be done to it."""
+    target, admin = await people.new(), await people.admin()
+    await target.patch("/users/me", {"name": "Leyla"})
+    before = await sql.rows("SELECT * FROM users WHERE id = $1", target.id)
+    path, body, stale = f"/admin/users/{target.id}", {"reason": "Fraud"}, {"If-Match": '"1"'}
+    for method, where in (("POST", "/block"), ("POST", "/unblock"), ("DELETE", "")):
+        reply = await admin.request(method, f"{path}{where}", json=body, headers=stale)
+        assert (reply.status_code, reply.json()["code"]) == (412, "stale_version")
+    assert await sql.rows("SELECT * FROM users WHERE id = $1", target.id) == before
+    tag = (await admin.get(path)).headers["etag"]
+    gone = await admin.request("DELETE", path, json=body, headers={"If-Match": tag})
+    assert gone.status_code == 200, gone.text
+    late = await admin.post(f"{path}/restore", body, headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+    back = await admin.post(f"{path}/restore", body, headers={"If-Match": gone.headers["etag"]})
+    assert (back.status_code, back.json()["deleted_at"]) == (200, None)
