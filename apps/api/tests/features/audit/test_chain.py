@@ -312,11 +312,11 @@ class TestRaces:
             one, two = first.connection.transaction(), second.connection.transaction()
             await one.start()
             await two.start()
-            await first.execute(ADD, uuid4(), "first")
-            await second.execute(touch, user)
-            await second.execute(ADD, uuid4(), "second")
-            waiting = asyncio.create_task(first.execute(touch, user))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
+                await first.execute(ADD, uuid4(), "first")
+                await second.execute(touch, user)
+                await second.execute(ADD, uuid4(), "second")
+                waiting = asyncio.create_task(first.execute(touch, user))
                 while not await log.superuser.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                     await asyncio.sleep(0.01)
                 await two.commit()
