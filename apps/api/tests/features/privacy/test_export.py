@@ -16,12 +16,12 @@ import pytest
 
 from features.privacy.conftest import Mailbox, RunJobs
 from memi.media.store import store_of
+from memi.parts import JOBS, PERSONAL_DATA
 from memi.platform.job_runner import JobRunner
 from memi.platform.limits import Limiter
 from memi.platform.personal_data import Batch, Kind, PersonalData, PersonalDataRegistry
 from memi.platform.runtime import Runtime
 from memi.privacy.exports import MakeExport, expire_exports, make_export
-from memi.wiring import JOBS, PERSONAL_DATA
 from support.lives import WORDS, Life, live
 from support.people import People, Person
 from support.sql import Sql
