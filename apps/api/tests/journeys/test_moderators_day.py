@@ -84,7 +84,7 @@ async def test_a_moderators_day(
     assert (await message.resolve(loser, "BLOCK_USER", SCAM)).status_code == 200
     assert (await swindler.get("/users/me")).status_code == 401
     await run_jobs()
-    assert {"account.blocked", "moderation.decided"} <= set(await events(swindler, cases))
+    assert "moderation.decided" in await events(swindler, cases)
     assert (await first.get("/admin/reports")).json()["items"] == []
     known = (await first.get(f"/admin/users/{swindler.id}/moderation")).json()
     assert (known["blocks"], known["reports_against"], known["is_blocked"]) == (1, 1, True)

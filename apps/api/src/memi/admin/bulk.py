@@ -18,6 +18,10 @@ _Deed = Callable[[UUID], Awaitable[object]]
 
 async def do_to_listings(session: AsyncSession, caller: Principal, asked: BulkListings) -> BulkDone:
     """Remove, restore, or resolve the flags of listings, as one by one."""
+    if asked.action == "REMOVE":
+        # The decisions name the sellers, and an account is locked before its listings.
+        shown = await listings.render(session, asked.ids)
+        await users.lock_together(session, {listing.seller.id for listing in shown.values()})
     await listings.lock_together(session, asked.ids)
 
     async def deed(listing_id: UUID) -> None:

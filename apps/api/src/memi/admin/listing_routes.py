@@ -47,7 +47,7 @@ async def find_listings(asked: NamedDependency[ListingQuery], app: App, session:
 async def remove_listing(
     listing_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session, if_match: IfMatch
 ) -> Response[ListingRead]:
-    """Take a listing down. Its owner sees it as REMOVED; to everyone else it is not there."""
+    """Take a listing down. Its owner sees it as REMOVED and reads the reason; to everyone else it is not there."""
     await service.remove_listing(session, caller, listing_id, data.reason, if_match)
     return await views.one_listing(session, listing_id)
 

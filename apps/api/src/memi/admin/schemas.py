@@ -17,7 +17,7 @@ Code = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_
 
 
 class Reason(RequestModel):
-    """Why: kept in the audit log."""
+    """Why: kept in the audit log. Whom something is taken from by it reads it too, and may appeal."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Counterfeit, reported by the brand"}]})
 

@@ -1,5 +1,6 @@
 """What staff do. Every deed is audited in its own transaction, by the rules of the features it touches."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +13,7 @@ from memi.listings.models import Listing
 from memi.platform.errors import NotFound, PermissionDenied, StaleVersion
 from memi.platform.permissions import STAFF, Permission
 from memi.platform.principal import Principal
+from memi.reports import direct
 from memi.users import service as users
 from memi.users.models import User
 
@@ -19,13 +21,14 @@ from memi.users.models import User
 async def remove_listing(
     session: AsyncSession, caller: Principal, listing_id: UUID, reason: str, expected: int | None
 ) -> None:
-    """Take a listing down.
+    """Take a listing down, by a decision that its seller may appeal.
 
     Raises `NotFound`, `StaleVersion`, or `IllegalTransition` when it is removed or deleted already.
     """
+    decided = await direct.removal(session, caller, listing_id, reason)
     before = (await listing_under(session, listing_id, expected)).status
     listing = await listings.remove(session, listing_id)
-    await _moved(session, caller, "listing.remove", listing, before=before, reason=reason)
+    await _moved(session, caller, "listing.remove", listing, before=before, reason=reason, decided=decided)
 
 
 async def restore_listing(
@@ -58,16 +61,23 @@ async def listing_under(session: AsyncSession, listing_id: UUID, expected: int |
 
 
 async def _moved(
-    session: AsyncSession, caller: Principal, action: str, listing: Listing, *, before: str, reason: str | None
+    session: AsyncSession,
+    caller: Principal,
+    action: str,
+    listing: Listing,
+    *,
+    before: str,
+    reason: str | None,
+    decided: dict[str, Any] | None = None,
 ) -> None:
-    facts = {"status": before}, {"status": listing.status}
+    facts = {"status": before}, {"status": listing.status} | (decided or {})
     await audit.record(session, caller, action, "LISTING", listing.id, reason=reason, before=facts[0], after=facts[1])
 
 
 async def block_user(
     session: AsyncSession, caller: Principal, user_id: UUID, reason: str, expected: int | None = None
 ) -> User:
-    """Block an account: its tokens die at once.
+    """Block an account, by a decision that may be appealed: its tokens die at once.
 
     Raises `NotFound`, `CannotBlockSelf`, `StaffProtected`, `StaleVersion`, `AlreadyBlocked`, `LastAdmin`.
     """
@@ -77,8 +87,9 @@ async def block_user(
     check_version(user, expected)
     if user.is_blocked:
         raise AlreadyBlocked
+    decided = await direct.block(session, caller, user, reason)
     user = await users.block(session, user_id)
-    await _switched(session, caller, "user.block", user, reason)
+    await _switched(session, caller, "user.block", user, reason, decided)
     return user
 
 
@@ -120,6 +131,13 @@ def check_version(user: User, expected: int | None) -> None:
         raise StaleVersion
 
 
-async def _switched(session: AsyncSession, caller: Principal, action: str, user: User, reason: str) -> None:
-    before, after = {"is_blocked": not user.is_blocked}, {"is_blocked": user.is_blocked}
+async def _switched(  # noqa: PLR0917  # who, what, to whom, why, by what decision
+    session: AsyncSession,
+    caller: Principal,
+    action: str,
+    user: User,
+    reason: str,
+    decided: dict[str, Any] | None = None,
+) -> None:
+    before, after = {"is_blocked": not user.is_blocked}, {"is_blocked": user.is_blocked, **(decided or {})}
     await audit.record(session, caller, action, "USER", user.id, reason=reason, before=before, after=after)

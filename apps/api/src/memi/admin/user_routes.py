@@ -55,7 +55,7 @@ async def read_user(user_id: FromPath[UUID], session: Session) -> Response[Accou
 async def block_user(
     user_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session, if_match: IfMatch
 ) -> Response[AccountRead]:
-    """Block an account: its sessions and sockets end at once and its listings are hidden."""
+    """Block an account: its sessions and sockets end at once and its listings are hidden. They read the reason."""
     return views.tagged_account(await service.block_user(session, caller, user_id, data.reason, if_match))
 
 

@@ -206,5 +206,5 @@ class MainJob:
             lambda page: [item for item in page["items"] if self._rival_reservation in item["data"].values()],
             "the other buyer hears that it is gone",
         )
-        await self._seller.notified("listing.removed", self._spare)
+        await self._seller.notified("moderation.decided", self._spare)
         await self._seller.notified("listing.restored", self._spare)

@@ -20,7 +20,7 @@ from memi.reports.events import AppealDecided, ReportsResolved
 from memi.reports.models import Report
 from memi.reservations.events import ReservationChanged
 from memi.users import service as users
-from memi.users.events import UserBlocked, UserUnblocked
+from memi.users.events import UserUnblocked
 
 _TO_FAVOURITERS: dict[Move, str] = {
     "reserve": "listing.reserved",
@@ -117,9 +117,8 @@ async def tell_of_move(event: ListingMoved, session: AsyncSession) -> None:
     about = await _about(session, event.listing_id)
     # A listing may go the same way again, so the key names this time; the event's receipt keeps it to one.
     key = f"moved:{new_id()}"
-    if event.move == "remove":
-        await service.notify(session, event.seller_id, "MODERATION", "listing.removed", about, key)
-    elif event.move in ("restore", "undelete"):
+    # A removal is always decided, and told with its reasons by `tell_of_decision`.
+    if event.move in ("restore", "undelete"):
         await service.notify(session, event.seller_id, "MODERATION", "listing.restored", about, key)
     elif event.move == "expire":
         await service.notify(session, event.seller_id, "LISTING", "listing.expired", about, key)
@@ -146,14 +145,9 @@ async def tell_of_coming_end(event: ListingExpiring, session: AsyncSession) -> N
     await service.notify(session, event.seller_id, "LISTING", "listing.expiring", about, f"expiring:{new_id()}")
 
 
-@durable(UserBlocked)
-async def tell_blocked(event: UserBlocked, session: AsyncSession) -> None:
-    """Read once they are unblocked, and by mail where there is mail."""
-    await service.notify(session, event.user_id, "MODERATION", "account.blocked", {}, f"blocked:{new_id()}")
-
-
 @durable(UserUnblocked)
 async def tell_unblocked(event: UserUnblocked, session: AsyncSession) -> None:
+    """Of a block they hear as of every decision, with its reasons."""
     await service.notify(session, event.user_id, "MODERATION", "account.unblocked", {}, f"unblocked:{new_id()}")
 
 
@@ -176,6 +170,8 @@ async def tell_of_decision(event: ReportsResolved, session: AsyncSession) -> Non
             "statement": decided.statement,
             "appeal_until": decided.appeal_until,
         }
+        if decided.report.target_type == "LISTING":
+            data |= await _about(session, decided.report.target_id)
         await _tell_of_moderation(session, decided.subject_id, "moderation.decided", data, event.decision_id)
     for report in decided.reports:
         data = {**_reported(report), "outcome": decided.outcome}

@@ -32,13 +32,11 @@ LETTERS: dict[str, str] = {
     "listing.price_dropped": _LISTING,
     "listing.expiring": _LISTING,
     "listing.expired": _LISTING,
-    "listing.removed": _LISTING,
     "listing.restored": _LISTING,
     "moderation.decided": "/notifications",
     "appeal.decided": "/notifications",
     "report.resolved": "/notifications",
     "report.appeal_decided": "/notifications",
-    "account.blocked": "/help",
     "account.unblocked": "/notifications",
 }
 """By the event's name, the front end's page. An event that is not here is mailed as `other`, which says no more than
@@ -111,6 +109,7 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "title": _short(data.get("listing_title") or "—"),
         "other": _short(data.get("other_name") or "—"),
         "statement": " ".join(str(data.get("statement") or "—").split())[:_LONGEST_STATEMENT],
+        "action_taken": str(data.get("action") or ""),
         "until": (data.get("appeal_until") or "")[:10],
         "before": money(data.get("before"), currency),
         "after": money(data.get("after"), currency),

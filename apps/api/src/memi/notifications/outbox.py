@@ -21,7 +21,7 @@ _AT_ONCE = 500
 _MOST_TRIES = 12
 """Over about 17 hours, since the wait doubles."""
 _TO_SELLERS = frozenset({"listing.expiring", "listing.expired"})
-_TO_BLOCKED = frozenset({"account.blocked", "moderation.decided", "appeal.decided"})
+_TO_BLOCKED = frozenset({"moderation.decided", "appeal.decided"})
 """All that is mailed to whoever is blocked: they cannot sign in to read what was decided, and why."""
 
 

@@ -11,7 +11,7 @@ from memi.users import service as users
 
 
 async def why(session: AsyncSession, token: str) -> BlockRead:
-    """The decision that blocked them; raises `InvalidAppealToken`, `NotFound` when no report led to it."""
+    """The decision that blocked them; raises `InvalidAppealToken`, `NotFound` when nobody decided it."""
     seen = await _block_of(session, token)
     decision = seen.decision
     assert decision is not None

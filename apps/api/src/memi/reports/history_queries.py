@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.reports.models import Appeal, Decision, Report
+from memi.reports.models import STAFF, Appeal, Decision, Report
 
 _ERASE_REPORTS = text(
     "UPDATE reports SET details = NULL, snapshot = CASE WHEN subject_id = :user THEN '{}' ELSE snapshot END "
@@ -35,7 +35,7 @@ async def counts(session: AsyncSession, user_id: UUID) -> Counts:
             func.count().filter(against),
             func.count().filter(against, Report.status == "OPEN"),
             func.count().filter(made),
-        ).where(or_(against, made))
+        ).where(or_(against, made), Report.reason != STAFF)
     )
     return Counts(*row.one())
 

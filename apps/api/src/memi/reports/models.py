@@ -12,6 +12,8 @@ from memi.platform.database import Base
 from memi.platform.ids import new_id
 
 OPEN = "status = 'OPEN'"
+STAFF = "STAFF"
+"""The reason of what staff found by themselves: nobody's report, so it is neither counted nor answered as one."""
 
 
 class Decision(Base):

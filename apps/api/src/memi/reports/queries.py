@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from memi.platform.ids import new_id
 from memi.platform.paging import Found, Place
 from memi.platform.paging_queries import rows_of_page
-from memi.reports.models import OPEN, Appeal, Decision, Report
+from memi.reports.models import OPEN, STAFF, Appeal, Decision, Report
 from memi.reports.schemas import Action
 
 CLAIM = timedelta(minutes=30)
@@ -82,7 +82,9 @@ async def seen(session: AsyncSession, report_id: UUID) -> Seen | None:
 
 async def own(session: AsyncSession, reporter_id: UUID, before: UUID | None, limit: int) -> Sequence[Seen]:
     """What a person reported, newest first."""
-    statement = _SEEN.where(Report.reporter_id == reporter_id).order_by(Report.id.desc()).limit(limit)
+    statement = (
+        _SEEN.where(Report.reporter_id == reporter_id, Report.reason != STAFF).order_by(Report.id.desc()).limit(limit)
+    )
     return await _all_seen(session, statement if before is None else statement.where(Report.id < before))
 
 
@@ -107,7 +109,12 @@ async def counts_of_targets(
 ) -> dict[tuple[str, UUID], tuple[int, int]]:
     """How many reports there are of each target, and how many of them are open."""
     rows = await session.execute(
-        select(Report.target_type, Report.target_id, func.count(), func.count().filter(Report.status == "OPEN"))
+        select(
+            Report.target_type,
+            Report.target_id,
+            func.count().filter(Report.reason != STAFF),
+            func.count().filter(Report.status == "OPEN"),
+        )
         .where(tuple_(Report.target_type, Report.target_id).in_(targets))
         .group_by(Report.target_type, Report.target_id)
     )
@@ -152,6 +159,32 @@ async def lock_with_alike(session: AsyncSession, report: Report, action: Action)
     statement = select(Report).where(wanted).order_by(Report.id).with_for_update()
     rows = await session.scalars(statement.execution_options(populate_existing=True))
     return {item.id: item for item in rows}
+
+
+async def settle_alike(session: AsyncSession, decision: Decision, kind: str, target_id: UUID) -> Sequence[UUID]:
+    """Settle the open reports of a target by a decision that none of them led to; returns which.
+
+    What a colleague works on at this moment stays theirs, since whoever waited here would hold the account or
+    listing; what the decider reported stays for a colleague.
+    """
+    wanted = (
+        select(Report.id)
+        .where(
+            Report.target_type == kind,
+            Report.target_id == target_id,
+            Report.status == "OPEN",
+            Report.reporter_id != decision.decided_by,
+        )
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(Report)
+        .where(Report.id.in_(wanted))
+        .values(status="RESOLVED", decision_id=decision.id, claimed_by=None, claimed_until=None)
+        .returning(Report.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def claim(session: AsyncSession, report_id: UUID, moderator_id: UUID) -> None:

@@ -64,6 +64,12 @@ async def _listing(session: AsyncSession, listing_id: UUID, reporter_id: UUID) -
     return Target(listing.seller_id, await _shown(session, listing_id) or {}, listing_id=listing_id)
 
 
+async def listing(session: AsyncSession, listing_id: UUID) -> Target | None:
+    """A listing in whatever status, for staff; None when there is none."""
+    shown = (await listings.render(session, [listing_id])).get(listing_id)
+    return None if shown is None else Target(shown.seller.id, _plain(shown), listing_id=listing_id)
+
+
 async def _user(session: AsyncSession, user_id: UUID, reporter_id: UUID) -> Target:
     if user_id == reporter_id:
         raise ValidationFailed.of("/target_id", "oneself", "You cannot report yourself.")
@@ -77,7 +83,7 @@ async def now(session: AsyncSession, report: Report) -> dict[str, Any] | None:
         return None if report.listing_id is None else await _shown(session, report.listing_id)
     if report.target_type == "USER":
         found = await users.get_many(session, [report.subject_id])
-        return _account(found[report.subject_id])
+        return account(found[report.subject_id])
     assert report.chat_id is not None
     chat = await chats.by_id(session, report.chat_id)
     return None if chat is None else _chat(chat)
@@ -90,7 +96,8 @@ async def _shown(session: AsyncSession, listing_id: UUID) -> dict[str, Any] | No
         return None
 
 
-def _account(user: User) -> dict[str, Any]:
+def account(user: User) -> dict[str, Any]:
+    """An account as moderators see it."""
     return _plain(
         {
             "id": user.id,

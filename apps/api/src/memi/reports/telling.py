@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.reports import queries, views
 from memi.reports.appeals import WITHIN
-from memi.reports.models import Report
+from memi.reports.models import STAFF, Report
 from memi.reports.schemas import Outcome
 
 
@@ -38,7 +38,7 @@ async def of_decision(session: AsyncSession, decision_id: UUID) -> Decided:
         statement=decision.statement,
         appeal_until=decision.decided_at + WITHIN,
         outcome=views.outcome_of(decision.action, seen.appeal_status),
-        reports=reports,
+        reports=[report for report in reports if report.reason != STAFF],
     )
 
 

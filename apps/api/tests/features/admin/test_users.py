@@ -1,6 +1,6 @@
 """Blocking people and letting them act again."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -61,7 +61,9 @@ class TestBlock:
         rows = await sql.rows("SELECT action, reason, before, after FROM audit_log WHERE target_id = $1", target.id)
         assert {row["action"] for row in rows} == {"user.block", "user.unblock"}
         block = next(row for row in rows if row["action"] == "user.block")
-        assert (block["before"], block["after"]) == ('{"is_blocked": false}', '{"is_blocked": true}')
+        decided = await sql.value("SELECT id FROM moderation_decisions WHERE subject_id = $1", UUID(target.id))
+        after = f'{{"is_blocked": true, "decision_id": "{decided}"}}'
+        assert (block["before"], block["after"]) == ('{"is_blocked": false}', after)
         assert block["reason"] == REASON["reason"]
 
     async def test_once(self, people: People, sql: Sql) -> None:

@@ -129,9 +129,7 @@ class TestModeration:
                 await move(session, UUID(item))
             await run_jobs()
         assert [(one["type"], one["event"]) for one in await told(seller)] == [
-            ("MODERATION", "listing.removed"),
             ("MODERATION", "listing.restored"),
-            ("MODERATION", "listing.removed"),
         ]
 
     async def test_of_an_account(self, people: People, runtime: Runtime, run_jobs: RunJobs, sql: Sql) -> None:
@@ -142,7 +140,7 @@ class TestModeration:
             await users.unblock(session, UUID(person.id))
         await run_jobs()
         rows = await sql.rows("SELECT event FROM notifications WHERE user_id = $1", UUID(person.id))
-        assert sorted(row["event"] for row in rows) == ["account.blocked", "account.unblocked"]
+        assert sorted(row["event"] for row in rows) == ["account.unblocked"]
 
 
 class TestListingsEnd:

@@ -285,10 +285,10 @@ class TestBlocked:
             reply = await client.post("/api/v1/reports/block", json={"appeal_token": token})
             assert reply.status_code == expected
 
-    async def test_a_block_that_no_report_led_to(self, cases: Cases, people: People, client: httpx.AsyncClient) -> None:
-        case, moderator = await cases.new("USER"), await people.moderator()
-        reason = {"reason": "Seen by chance"}
-        assert (await moderator.post(f"/admin/users/{case.subject.id}/block", reason)).status_code == 200
+    async def test_a_block_that_nobody_decided(self, cases: Cases, client: httpx.AsyncClient) -> None:
+        """As of accounts that were brought along blocked."""
+        case = await cases.new("USER")
+        await cases.sql.execute("UPDATE users SET is_blocked = true WHERE id = $1", UUID(case.subject.id))
         token = await self.ticket(case)
         assert (await client.post("/api/v1/reports/block", json={"appeal_token": token})).status_code == 404
         assert (await self.say(client, token)).status_code == 404

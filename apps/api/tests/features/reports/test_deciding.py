@@ -33,7 +33,7 @@ class TestActions:
         assert await cases.audited(case.target) == ["listing.remove"]
         await run_jobs()
         told = {item["event"]: json.loads(item["data"]) for item in await cases.told(case.subject)}
-        assert set(told) == {"listing.removed", "moderation.decided"}
+        assert list(told) == ["moderation.decided"], "told once, with the statement"
         said = told["moderation.decided"]
         assert (said["statement"], said["action"], said["report_id"]) == (WHY, "REMOVE_LISTING", case.id)
         assert said["appeal_until"] > shown["created_at"]
@@ -58,7 +58,7 @@ class TestActions:
         assert await cases.is_blocked(case.subject)
         assert await cases.audited(case.subject.id) == ["user.block"]
         await run_jobs()
-        assert {item["event"] for item in await cases.told(case.subject)} == {"account.blocked", "moderation.decided"}
+        assert [item["event"] for item in await cases.told(case.subject)] == ["moderation.decided"]
 
     @pytest.mark.parametrize("kind", ["CHAT", "MESSAGE"])
     async def test_close_a_chat(self, cases: Cases, people: People, kind: str) -> None:
@@ -178,9 +178,11 @@ class TestRefused:
     async def test_what_is_so_already(self, cases: Cases, people: People) -> None:
         moderator = await people.moderator()
         removed, blocked, closed = await cases.new(), await cases.new("USER"), await cases.new("CHAT")
-        reason = {"reason": "Seen by chance"}
-        assert (await moderator.post(f"/admin/listings/{removed.target}/remove", reason)).status_code == 200
-        assert (await moderator.post(f"/admin/users/{blocked.subject.id}/block", reason)).status_code == 200
+        # As when a colleague was quicker, who could not settle the report since somebody held it at that moment.
+        await cases.sql.execute(
+            "UPDATE listings SET status = 'REMOVED', previous_status = 'ACTIVE' WHERE id = $1", UUID(removed.target)
+        )
+        await cases.sql.execute("UPDATE users SET is_blocked = true WHERE id = $1", UUID(blocked.subject.id))
         await cases.sql.execute("UPDATE chats SET closed_at = now() WHERE id = $1", UUID(closed.target))
         for case, action, code in (
             (removed, "REMOVE_LISTING", "illegal_transition"),
