@@ -60,6 +60,7 @@ from memi.notifications import handlers as notifications_handlers
 from memi.notifications import mail_jobs as notifications_mail_jobs
 from memi.notifications import personal_data as notifications_data
 from memi.notifications import preference_routes as notifications_preference_routes
+from memi.notifications import pruning as notifications_pruning
 from memi.notifications import readings as notifications_readings
 from memi.notifications import routes as notifications_routes
 from memi.orders import handlers as orders_handlers
@@ -179,6 +180,7 @@ JOBS: list[ModuleType] = [
     payment_jobs,
     notifications_fanout,
     notifications_mail_jobs,
+    notifications_pruning,
     privacy_erasure,
     privacy_exports,
     analytics_jobs,

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select, text, update
+from sqlalchemy import Interval, case, delete, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -148,3 +148,19 @@ async def numbers(session: AsyncSession, message_ids: Collection[UUID]) -> dict[
     """The number of each message in its chat."""
     rows = await session.execute(select(Message.id, Message.seq).where(Message.id.in_(message_ids)))
     return {row.id: row.seq for row in rows}
+
+
+async def prune(session: AsyncSession, older_than: timedelta, limit: int) -> int:
+    """Forget at most `limit` mails of older notifications that are not to be sent any more; how many went."""
+    old = (
+        select(NotificationMail.notification_id)
+        .join(Notification, Notification.id == NotificationMail.notification_id)
+        .where(
+            Notification.created_at < func.now() - literal(older_than, Interval),
+            NotificationMail.state != "DUE",
+        )
+        .limit(limit)
+    )
+    statement = delete(NotificationMail).where(NotificationMail.notification_id.in_(old))
+    result: Any = await session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)

@@ -1,12 +1,12 @@
 """Every statement of the notifications feature."""
 
 from collections.abc import Mapping, Sequence
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Boolean, bindparam, exists, func, literal, select, text, update
+from sqlalchemy import Boolean, Interval, bindparam, delete, exists, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.notifications.models import Notification
@@ -135,3 +135,18 @@ async def mark_read(session: AsyncSession, user_id: UUID, notification_id: UUID 
     if notification_id is not None:
         statement = statement.where(Notification.id == notification_id)
     await session.execute(statement)
+
+
+async def prune(session: AsyncSession, older_than: timedelta, limit: int) -> int:
+    """Forget at most `limit` notifications: read ones older than that, others older than twice that; how many went."""
+    read = or_(Notification.read_at.is_not(None), ~Notification.in_app)
+    very_old = Notification.created_at < func.now() - literal(2 * older_than, Interval)
+    old = (
+        select(Notification.id)
+        .where(Notification.created_at < func.now() - literal(older_than, Interval), or_(read, very_old))
+        .order_by(Notification.created_at)
+        .limit(limit)
+    )
+    statement = delete(Notification).where(Notification.id.in_(old)).execution_options(synchronize_session=False)
+    result: Any = await session.execute(statement)
+    return int(result.rowcount)

@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     intelligence_fraud_score: float = Field(0.8, ge=0, le=1)
     intelligence_days: int = Field(90, ge=1, le=3650)
 
+    notification_days: int = Field(180, ge=30, le=3650)
+
     usage_days: int = Field(400, ge=31, le=36_600)
     usage_buffer: int = Field(10_000, ge=500, le=1_000_000)
 
