@@ -1,7 +1,7 @@
 # memi's commands. Everything they need is brought into .venv by the first one that runs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check fmt bench lock wheel clean
+.PHONY: help up test check fmt bench mail-pictures lock wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 up: $(STAMP) ## Run memi: database, demo shop, API and worker on MEMI_PORT (8000); Ctrl-C stops it all
 	@exec $(BIN)/memi up
@@ -45,6 +45,9 @@ fmt: $(STAMP) ## Format the code, mend what ruff can, and write docs/openapi.jso
 
 bench: $(STAMP) ## Measure against a bare server on the same statements
 	$(BIN)/python -m bench.run
+
+mail-pictures: $(STAMP) ## Draw every mail into docs/mails; needs a Chromium
+	PYTHONPATH=apps/api/tests $(BIN)/python -m support.mail_pictures docs/mails
 
 lock: $(UV) ## Resolve all requirements anew and write the lock files
 	$(COMPILE) --upgrade --output-file requirements-dev.lock apps/api/pyproject.toml --group apps/api/pyproject.toml:dev
