@@ -126,6 +126,8 @@ async def try_later(session: AsyncSession, ids: Collection[UUID], most: int) -> 
 
 async def talks(session: AsyncSession, user_id: UUID, chat_ids: Collection[UUID]) -> dict[UUID, Talk]:
     """The person's chats by id, as things stand now."""
+    if not chat_ids:
+        return {}
     other = aliased(User)
     as_buyer = Chat.buyer_id == user_id
     other_id = case((as_buyer, Chat.seller_id), else_=Chat.buyer_id)
@@ -146,6 +148,8 @@ async def talks(session: AsyncSession, user_id: UUID, chat_ids: Collection[UUID]
 
 async def numbers(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, int]:
     """The number of each message in its chat."""
+    if not message_ids:
+        return {}
     rows = await session.execute(select(Message.id, Message.seq).where(Message.id.in_(message_ids)))
     return {row.id: row.seq for row in rows}
 
