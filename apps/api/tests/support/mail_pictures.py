@@ -33,7 +33,7 @@ _DATA: dict[str, Any] = {
 
 
 def written(which: str, locale: str) -> Mail:
-    settings = Settings(_env_file=None, web_url="https://memi.example")
+    settings = Settings.model_validate({"web_url": "https://memi.example"})
     pen = Pen(settings, to="aysel@example.com", name="Aysel", locale=locale, unsubscribe=_ADDRESS)
     if which == "messages":
         return pen.messages([("Murad", "Wool coat, size M", 3), ("Leyla", None, 1)], LETTERS[which])
