@@ -119,7 +119,11 @@ class Seat(Generic[Q, A]):
     async def _on_loop(self, question: Q) -> tuple[Outcome, A | None, BaseException | None]:
         if len(self._tasks) >= _MAX_TASKS:
             return "SKIPPED", None, None
-        watched = Watched(self._method(question))
+        try:
+            watched = Watched(self._method(question))
+        except Exception as error:
+            # It cannot be called so at all, or something around it raises before there is anything to wait for.
+            return "ERROR", None, error
         task = asyncio.create_task(self._finish(watched), name=f"intelligence {self.port.name}")
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)

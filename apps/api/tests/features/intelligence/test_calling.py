@@ -114,6 +114,14 @@ class TestNonsense:
         assert "test_calling.py" in logs[0]["at"]
         assert "personal words" not in repr(logs)
 
+    async def test_so_is_one_that_cannot_be_called_with_a_question(self, plug: Plugged) -> None:
+        class Forgetful:
+            async def advise(self) -> PriceAdvice:
+                return GOOD
+
+        answer = await plug(Forgetful()).ask(QUESTION)
+        assert (answer.outcome, answer.value) == ("ERROR", None)
+
 
 class TestTime:
     async def test_a_plain_one_that_hangs_costs_the_limit(self, plug: Plugged, hanging: threading.Event) -> None:
