@@ -83,8 +83,8 @@ def _seat(installed: Installed, point: EntryPoint, limits: Limits) -> None:
     try:
         plugin = point.load()()
         installed.seats[port.name] = Seat(port, plugin, name, version, limits)
-    except Exception as error:
-        # Whatever keeps somebody else's code from starting must not keep memi from it.
+    except (Exception, SystemExit) as error:
+        # Whatever keeps somebody else's code from starting must not keep memi from it, also where that gives up.
         installed.broken[port.name] = f"{name} {version}: {type(error).__name__}"
         log.exception("intelligence_not_loaded", port=port.name, plugin=name, version=version)
         return

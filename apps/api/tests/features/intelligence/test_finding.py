@@ -110,12 +110,13 @@ def test_a_command_says_so_in_one_line(tmp_path: Path) -> None:
     [
         ("raise RuntimeError('personal')", "Adviser"),
         ("import no_such_module", "Adviser"),
+        ("raise SystemExit('no model here')", "Adviser"),
         ("", "Adviser"),
         ("class Adviser:\n    def __init__(self): raise ValueError", "Adviser"),
         ("class Adviser: pass", "Adviser"),
         ("Adviser = 5", "Adviser"),
     ],
-    ids=["raises", "needs another", "is empty", "cannot be made", "has no method", "is no class"],
+    ids=["raises", "needs another", "gives up", "is empty", "cannot be made", "has no method", "is no class"],
 )
 async def test_what_cannot_be_loaded_is_as_good_as_absent(install: Install, code: str, place: str) -> None:
     install(Package("broken-package", code, {"price_adviser": place}))
