@@ -25,7 +25,7 @@ MOST_TIMES_QUIET = 3.0
 _PASSWORD = "a long enough passphrase"
 _CONNECTIONS = 64
 _QUIET_FIRST = 2.0
-_RUSH_AT_MOST = 12.0
+_RUSH_AT_MOST = 16.0
 _ROUNDS = 5
 """More than elsewhere: what befalls one request in a hundred differs more than the mean does."""
 

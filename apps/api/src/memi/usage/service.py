@@ -27,12 +27,18 @@ async def put_consent(session: AsyncSession, user_id: UUID, *, consent: bool) ->
     Who withdraws loses the salt, so that nobody can tell any more which events were theirs; who consents anew begins
     anew.
     """
-    await queries.all_written(session)
-    before = await read_consent(session, user_id)
-    if before.changed_at is not None and before.consent == consent:
-        return before
+    if (same := await _said_already(session, user_id, consent)) is not None:
+        return same
+    await queries.all_written(session)  # everybody's writing stops for a moment: only for who changes something
+    if (same := await _said_already(session, user_id, consent)) is not None:
+        return same
     salt = secrets.token_bytes(LENGTH) if consent else None
     return ConsentRead(consent, await queries.put_consent(session, user_id, consent=consent, salt=salt))
+
+
+async def _said_already(session: AsyncSession, user_id: UUID, consent: bool) -> ConsentRead | None:
+    found = await read_consent(session, user_id)
+    return found if found.changed_at is not None and found.consent == consent else None
 
 
 async def record_deed(

@@ -264,8 +264,9 @@ class TestGuessing:
         tokens, wrong = [await first_factor(client, person) for _ in range(4)], await app.wrong_code()
         replies = await asyncio.gather(*(verify(client, token, wrong) for token in tokens for _ in range(10)))
         said = [reply.json()["code"] for reply in replies]
-        assert set(said) == {"wrong_code", "too_many_attempts"}
-        assert said.count("wrong_code") <= 7
+        # Where the machine is slow a wait ends meanwhile, and a challenge may be used up.
+        assert set(said) <= {"wrong_code", "too_many_attempts", "invalid_mfa_token"}
+        assert 5 <= said.count("wrong_code") <= 7 < said.count("too_many_attempts")
 
 
 class TestKeyRotation:

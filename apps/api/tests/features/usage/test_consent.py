@@ -11,6 +11,7 @@ from features.usage.conftest import Visits
 from memi.platform.personal_data import PersonalDataRegistry
 from memi.platform.runtime import Runtime
 from memi.usage import personal_data
+from memi.usage import queries as usage_queries
 from support.items import make_listing
 from support.people import People, Person
 from support.sql import Sql
@@ -51,6 +52,13 @@ class TestAsking:
         assert withdrawn["consent"] is False
         assert withdrawn["changed_at"] > given["changed_at"]
         assert (await other.get(PATH)).json() == {"consent": False, "changed_at": None}
+
+    async def test_saying_it_again_waits_for_nobody_who_writes(self, people: People, runtime: Runtime) -> None:
+        person = await people.new()
+        given = await consents(person, True)
+        async with runtime.unit_of_work() as writing, asyncio.timeout(2):
+            await usage_queries.enter(writing)
+            assert await consents(person, True) == given
 
     @pytest.mark.parametrize(
         "body", [{}, {"consent": "yes"}, {"consent": 1}, {"consent": None}, {"consent": True, "x": 1}]
