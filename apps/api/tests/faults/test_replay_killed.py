@@ -1,9 +1,6 @@
 """Rebuilding the read model, and emptying a category, go on where a killed worker left them."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -14,6 +11,7 @@ from memi.platform.embedded_postgres import EmbeddedUrls
 from support.items import make_listing
 from support.people import People
 from support.sql import Sql
+from support.workers import Workers
 
 LISTINGS = 3000
 KILLS = 3
@@ -25,40 +23,6 @@ SELECT gen_random_uuid(), seller_id, title || ' ' || n, description, price_amoun
        status, published_at, expires_at
 FROM listings CROSS JOIN generate_series(1, $2) AS n WHERE id = $1
 """
-
-
-class Workers:
-    """Worker processes on one database."""
-
-    def __init__(self, urls: EmbeddedUrls, folder: Path) -> None:
-        self._url = urls.app
-        self._folder = folder
-        self._running: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> subprocess.Popen[bytes]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMI_")}
-        environment.update(
-            MEMI_ENV="test",
-            MEMI_DATA_DIR=str(self._folder),
-            MEMI_JOB_HEARTBEAT_SECONDS="1",
-            MEMI_JOB_POLL_SECONDS="0.2",
-            PYTHONPATH=os.pathsep.join(sys.path),
-        )
-        with (self._folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "support.fault_worker", self._url],
-                env=environment,
-                cwd=self._folder,
-                stdout=log,
-                stderr=log,
-            )
-        self._running.append(process)
-        return process
-
-    def end(self) -> None:
-        for process in self._running:
-            process.kill()
-            process.wait(10)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class Catalog:
             if kept is None or await queries.read_edition(self._pool) != kept.edition:
                 rows = msgspec.json.decode(await queries.read_all(self._pool), type=CatalogRows)
                 kept = self._snapshot = CatalogSnapshot(rows)
-        except BaseException:
+        except BaseException:  # also when cancelled: nothing was read, so the next one must
             self._checked = _NEVER
             raise
         return kept

@@ -99,7 +99,7 @@ class LocalStore:
             finally:
                 await asyncio.to_thread(file.close)
             await asyncio.to_thread(_move, temporary, target)
-        except BaseException:
+        except BaseException:  # also when cancelled: half a file is no use to anybody
             temporary.unlink(missing_ok=True)
             raise
 
@@ -163,7 +163,7 @@ class LocalStore:
                 file.flush()
                 os.fsync(file.fileno())
             _move(temporary, target)
-        except BaseException:
+        except BaseException:  # also when cancelled: half a file is no use to anybody
             temporary.unlink(missing_ok=True)
             raise
 
