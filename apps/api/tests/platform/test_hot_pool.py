@@ -43,6 +43,51 @@ async def test_who_waits_too_long_is_told_and_harms_nobody(pool: HotPool) -> Non
     assert pool.usage() == (0, 2)
 
 
+async def test_nobody_is_overtaken_and_who_leaves_the_line_takes_nothing_along(pool: HotPool) -> None:
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        await pool.fetch("SELECT pg_sleep(0.01)")
+        served.append(number)
+
+    line = [asyncio.create_task(ask(number)) for number in range(12)]
+    await asyncio.sleep(0)
+    for leaver in (line[4], line[7]):
+        leaver.cancel()
+    await asyncio.gather(*line, return_exceptions=True)
+    waited = [number for number in served if number > 1]
+    assert sorted(waited) == [2, 3, 5, 6, 8, 9, 10, 11]
+    assert all(abs(waited.index(number) - place) <= 1 for place, number in enumerate(sorted(waited)))
+    assert pool.usage() == (0, 2)
+
+
+async def test_who_is_cancelled_in_the_moment_of_their_turn_hands_it_on(pool: HotPool) -> None:
+    line: list[asyncio.Task[int]] = []
+
+    async def serve_and_cancel() -> None:
+        await pool.fetch("SELECT pg_sleep(0.02)")
+        line[0].cancel()  # whose turn was just given, and who has not run since
+
+    busy = [asyncio.create_task(serve_and_cancel()), asyncio.create_task(pool.fetch("SELECT pg_sleep(0.1)"))]
+    await asyncio.sleep(0)
+    line.extend(asyncio.create_task(backend(pool)) for _ in range(2))
+    await asyncio.gather(busy[0], line[1])
+    assert line[0].cancelled()
+    assert not busy[1].done()
+    await busy[1]
+    assert pool.usage() == (0, 2)
+
+
+async def test_a_connection_that_is_lost_leaves_its_place_to_who_waits(pool: HotPool) -> None:
+    lost = [asyncio.create_task(pool.fetch("SELECT pg_terminate_backend(pg_backend_pid())")) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(backend(pool)) for _ in range(4)]
+    ends = await asyncio.gather(*lost, return_exceptions=True)
+    assert all(isinstance(end, asyncpg.PostgresError | OSError | asyncpg.InterfaceError) for end in ends)
+    assert len(await asyncio.gather(*waiting)) == 4
+    assert pool.usage() == (0, 2)
+
+
 async def test_a_statement_that_fails_keeps_its_connection(pool: HotPool) -> None:
     before = await backend(pool)
     with pytest.raises(asyncpg.DivisionByZeroError):

@@ -15,6 +15,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
 from memi.platform.errors import ServiceBusy
+from memi.platform.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any]
@@ -42,15 +43,19 @@ class HotStatement:
 
 
 class HotPool:
-    """At most `size` connections, opened when needed; each statement is its own transaction."""
+    """At most `size` connections, opened when needed; each statement is its own transaction.
+
+    Who comes when all are busy waits in line: a connection goes from hand to hand, and nobody overtakes.
+    """
 
     def __init__(self, connect: Connect, size: int, wait: float) -> None:
         self._connect = connect
         self._size = size
         self._wait = wait
+        self._limits = TimeLimits(min(0.5, wait / 4))
         self._idle: list[Connection] = []
         self._open = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
 
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
@@ -101,52 +106,48 @@ class HotPool:
 
     async def _acquire(self) -> Connection:
         """Open another connection, or wait for one."""
-        deadline = asyncio.get_running_loop().time() + self._wait
-        while True:
-            connection = self._take()
-            if connection is not None:
-                return connection
-            if self._open < self._size:
-                return await self._open_one()
-            await self._wait_for_turn(deadline)
+        if self._open < self._size:
+            self._open += 1
+            return await self._open_one()
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            with self._limits.of(self._wait):
+                connection = await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on(waiter.result())  # it was our turn, which now is the next one's
+            if isinstance(error, TimeoutError):
+                raise ServiceBusy("No database connection came free in time.") from None
+            raise
+        return connection or await self._open_one()
 
     async def _open_one(self) -> Connection:
-        self._open += 1
+        """Open a connection in a place that is ours."""
         try:
             return await self._connect()
         except BaseException:
-            self._open -= 1
-            self._wake_one()
-            raise
-
-    async def _wait_for_turn(self, deadline: float) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await waiter
-        except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
-                self._wake_one()  # it was our turn, which now is the next one's
-            if isinstance(error, TimeoutError):
-                raise ServiceBusy("No database connection came free in time.") from None
+            self._pass_on(None)
             raise
 
     def _give_back(self, connection: Connection) -> None:
         if self._closed or connection.is_closed():
             self._discard(connection)
             return
-        self._idle.append(connection)
-        self._wake_one()
+        self._pass_on(connection)
 
     def _discard(self, connection: Connection) -> None:
         connection.terminate()
-        self._open -= 1
-        self._wake_one()
+        self._pass_on(None)
 
-    def _wake_one(self) -> None:
+    def _pass_on(self, connection: Connection | None) -> None:
+        """Hand a connection, or the place of one that is gone, to whoever waits the longest."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(connection)
                 return
+        if connection is None:
+            self._open -= 1
+        else:
+            self._idle.append(connection)

@@ -28,7 +28,7 @@ from memi.usage.schemas import Describe, EventRow, Kind, ListingFacts, Sighting,
 from memi.usage.service import DAY_SALT
 
 log = structlog.get_logger(__name__)
-BATCH = 500
+BATCH = 2000
 _SECONDS = 1.0
 _LAST_SECONDS = 5.0
 """How long a process that stops may take to write what it still has."""
@@ -112,10 +112,12 @@ class Recorder:
     async def flush(self) -> None:
         """Write all that waits. Raises what the database raises, and then nothing is lost of it."""
         async with self._writing:
-            while self._batch or self._waiting:
+            left = len(self._batch) + len(self._waiting)
+            while left > 0:
                 if not self._batch:
                     self._batch = {new_id(): self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))}
                     self._tried_at, self._tries = None, 0
+                left -= len(self._batch)
                 written = await self._write(self._batch)
                 self._batch = {}
                 metrics.USAGE_EVENTS.labels("written").inc(written)
