@@ -2,6 +2,8 @@
 
 import gzip
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 import brotli
@@ -9,6 +11,10 @@ from litestar.types import Message
 
 _MINIMUM = 1024
 _REFUSED = re.compile(rb";q=0(\.0*)?$").search
+_PACK: dict[bytes, Callable[[bytes], bytes]] = {
+    b"br": lambda body: cast(bytes, brotli.compress(body, quality=4)),  # pyright: ignore[reportUnknownMemberType]  # untyped
+    b"gzip": lambda body: gzip.compress(body, 5, mtime=0),
+}
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -17,17 +23,20 @@ def compress(headers: Headers, message: Any, accepts: bytes) -> tuple[Headers, M
     body: bytes = message.get("body", b"")
     if len(body) < _MINIMUM or not any(name == b"content-type" and b"json" in value for name, value in headers):
         return headers, message
-    headers = [*headers, (b"vary", b"Accept-Encoding")]
-    offered = accepts.replace(b" ", b"").lower().split(b",")
-    codings = {part.partition(b";")[0] for part in offered if not _REFUSED(part)}
-    if b"br" in codings:
-        coding = b"br"
-        packed = cast(bytes, brotli.compress(body, quality=4))  # pyright: ignore[reportUnknownMemberType]  # untyped
-    elif b"gzip" in codings:
-        coding, packed = b"gzip", gzip.compress(body, 5, mtime=0)
-    else:
+    if not any(name == b"vary" and b"Accept-Encoding" in value for name, value in headers):
+        headers = [*headers, (b"vary", b"Accept-Encoding")]
+    coding = _coding(accepts) if accepts else None
+    if coding is None:
         return headers, message
+    packed = _PACK[coding](body)
     kept = [item for item in headers if item[0] != b"content-length"]
     kept += [(b"content-encoding", coding), (b"content-length", str(len(packed)).encode())]
     message = {**message, "body": packed}
     return kept, message
+
+
+@lru_cache(maxsize=256)
+def _coding(accepts: bytes) -> bytes | None:
+    offered = accepts.replace(b" ", b"").lower().split(b",")
+    codings = {part.partition(b";")[0] for part in offered if not _REFUSED(part)}
+    return next((coding for coding in _PACK if coding in codings), None)

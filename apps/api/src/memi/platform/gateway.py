@@ -60,7 +60,7 @@ class Gateway:
     """Wraps the whole application; nothing is between it and the server."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+        self.app = app
         self._fixed = security_headers(settings)
         self.cors = Cors(settings.web_origins) if settings.web_origins else None
         self.request_seconds = settings.request_seconds
@@ -73,14 +73,11 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if scope["method"] not in _SAFE_METHODS:
             await self._entrance.enter()
         await _Exchange(self, scope, receive, send).run()
-
-    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
     def finish(self, scope: Any, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
@@ -121,12 +118,18 @@ def _in_anothers_place(principal: Principal | None) -> dict[str, str]:
 class _Exchange:
     """One request and its reply."""
 
+    # Most requests leave these as they are.
+    _accepts = _origin = _has = b""
+    _start: Any = None
+    _sent = _dropped = _failed = _last_try = False
+    _status = 500
+    _limit: TimeLimit | None = None
+
     def __init__(self, gateway: Gateway, scope: Any, receive: Receive, send: Send) -> None:
         self._gateway = gateway
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._accepts = self._origin = self._has = b""
         request_id = ""
         for name, value in scope["headers"]:
             if name == b"x-request-id":
@@ -143,14 +146,7 @@ class _Exchange:
         self._replay: list[Any] = []
         self._recorded: list[Any] = []
         self._held: list[Any] = []
-        self._start: Any = None
-        self._sent = False
-        self._dropped = False
-        self._failed = False
-        self._last_try = False
         self._head = scope["method"] == "HEAD"
-        self._status = 500
-        self._limit: TimeLimit | None = None
 
     async def run(self) -> None:
         started = time.perf_counter()
@@ -163,7 +159,8 @@ class _Exchange:
             try:
                 await self._forward(self._scope, receive)
             finally:
-                await self._close_unit()
+                if self._state.unit is not None:
+                    await self._close_unit()
                 self._gateway.finish(self._scope, self._status, started)
             return
         template = dict(self._scope)
@@ -195,7 +192,7 @@ class _Exchange:
                 if self._gateway.cors is not None and is_preflight(scope, self._origin):
                     await answer_preflight(self._reply)
                 else:
-                    await self._gateway.forward(scope, receive, self._reply)
+                    await self._gateway.app(scope, receive, self._reply)
         except TimeoutError:
             await self._fail(RequestTimedOut())
         except Exception as exception:
@@ -292,14 +289,13 @@ class _Exchange:
             message = self._spare_what_it_has(message)
         start = self._start
         self._status = start["status"]
-        headers: Headers = list(start["headers"])
-        present = {name for name, _ in headers}
-        headers.append((b"x-request-id", self._state.request_id.encode()))
-        headers.extend(self._gateway.fixed_headers)
+        present = {name for name, _ in start["headers"]}
+        request_id = (b"x-request-id", self._state.request_id.encode())
+        headers: Headers = [*start["headers"], request_id, *self._gateway.fixed_headers]
         if self._gateway.cors is not None:
             headers.extend(self._gateway.cors.headers_for(self._origin))
         headers.extend(self._state.headers)
-        headers.extend(item for item in _DEFAULTS if item[0] not in present)
+        headers.extend([item for item in _DEFAULTS if item[0] not in present])
         if not message.get("more_body") and b"content-encoding" not in present:
             headers, message = compress(headers, message, self._accepts)
         self._start = {**start, "headers": headers}

@@ -18,6 +18,8 @@ _WRITING = 7236432
 VIEWS = "views"
 """The name of the reader that counts views."""
 
+_ENTER = text("SELECT pg_advisory_xact_lock_shared(:writing)")
+_ENTER_WITH = text("SELECT pg_advisory_xact_lock(:batch), pg_advisory_xact_lock_shared(:writing)")
 _TIME = DateTime(timezone=True)
 _TODAY = text(
     """
@@ -94,9 +96,10 @@ async def enter(session: AsyncSession, batch: UUID | None = None) -> None:
 
     Waits until earlier tries to write the same `batch` are over, whatever became of their connections.
     """
-    if batch is not None:
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": batch.int % 2**63})
-    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _WRITING})
+    if batch is None:
+        await session.execute(_ENTER, {"writing": _WRITING})
+    else:
+        await session.execute(_ENTER_WITH, {"batch": batch.int % 2**63, "writing": _WRITING})
 
 
 async def all_written(session: AsyncSession) -> datetime:

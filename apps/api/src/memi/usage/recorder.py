@@ -24,11 +24,11 @@ from memi.platform.unit_of_work import UnitOfWork
 from memi.usage import queries
 from memi.usage.bots import is_bot
 from memi.usage.keys import UsageKeys
-from memi.usage.schemas import Describe, EventRow, Kind, ListingFacts, Sighting, Today
+from memi.usage.schemas import Describe, EventRow, Kind, ListingFacts, Origin, Sighting, Today
 from memi.usage.service import DAY_SALT
 
 log = structlog.get_logger(__name__)
-BATCH = 2000
+BATCH = 1000
 _SECONDS = 1.0
 _LAST_SECONDS = 5.0
 """How long a process that stops may take to write what it still has."""
@@ -81,11 +81,10 @@ class Recorder:
             metrics.USAGE_EVENTS.labels("dropped").inc()
             return
         # Whatever can wait is left to the flush: this is part of the hottest reads.
-        forwarded = [item for item in scope["headers"] if item[0] == _FORWARDED] if self._behind_proxies else []
-        origin = {"client": scope.get("client"), "headers": forwarded}
-        waiting.append(
-            Sighting(kind, user_id, origin, agent, listing_id, search_id, position, category, words, properties)
-        )
+        forwarded = tuple(item for item in scope["headers"] if item[0] == _FORWARDED) if self._behind_proxies else ()
+        client = scope.get("client")
+        origin = (client[0] if client else None, forwarded, agent)
+        waiting.append(Sighting(kind, user_id, origin, listing_id, search_id, position, category, words, properties))
         if len(waiting) >= BATCH:
             self._full.set()
 
@@ -169,28 +168,36 @@ class Recorder:
     ) -> list[EventRow]:
         """Of sellers who look at their own listings nothing is kept."""
         rows: list[EventRow] = []
+        visitors: dict[Origin, bytes] = {}
         for number, (key, item) in enumerate(batch.items(), 1):
             about = facts.get(item.listing_id) if item.listing_id is not None else None
             if about is None or about.seller_id != item.user_id:
-                rows.append(self._row(key, item, now, salt, about))
+                visitor = visitors.get(item.origin)
+                if visitor is None:
+                    visitor = visitors[item.origin] = self._visitor(item.origin, salt)
+                rows.append(self._row(key, item, now, visitor, about))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)  # requests come first
         return rows
 
-    def _row(self, key: UUID, item: Sighting, now: Today, salt: bytes, about: ListingFacts | None) -> EventRow:
+    def _visitor(self, origin: Origin, salt: bytes) -> bytes:
+        host, forwarded, agent = origin
+        scope = {"client": (host, 0) if host else None, "headers": forwarded}
+        return self._keys.visitor(salt, client_address(scope, self._settings), agent)
+
+    def _row(self, key: UUID, item: Sighting, now: Today, visitor: bytes, about: ListingFacts | None) -> EventRow:
         consent = now.consents.get(item.user_id) if item.user_id is not None else None
-        address = client_address(item.origin, self._settings)
         return EventRow(
-            id=key,
-            kind=item.kind,
-            listing_id=item.listing_id,
-            search_id=item.search_id,
-            position=item.position,
-            category=about.category if about else item.category,
-            words=item.words,
-            visitor=self._keys.visitor(salt, address, item.agent),
-            person=self._keys.person(consent, item.user_id) if consent and item.user_id else None,
-            properties=item.properties,
+            key,
+            item.kind,
+            item.listing_id,
+            item.search_id,
+            item.position,
+            about.category if about else item.category,
+            item.words,
+            visitor,
+            self._keys.person(consent, item.user_id) if consent and item.user_id else None,
+            item.properties,
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
@@ -44,14 +44,16 @@ Describe = Callable[[AsyncSession, Collection[UUID]], Awaitable[Mapping[UUID, Li
 """Facts of listings by id; those that are gone are absent."""
 
 
+Origin = tuple[str | None, tuple[tuple[bytes, bytes], ...], bytes]
+"""Where a request came from: the peer's address, the headers that proxies add, and the User-Agent."""
+
+
 class Sighting(NamedTuple):
     """Something that a request showed, before it is known whose it was."""
 
     kind: Kind
     user_id: UUID | None
-    origin: dict[str, Any]
-    """As much of the ASGI scope as the client's address is worked out from."""
-    agent: bytes
+    origin: Origin
     listing_id: UUID | None = None
     search_id: UUID | None = None
     position: int | None = None
