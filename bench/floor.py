@@ -11,9 +11,9 @@ import asyncpg
 import msgspec
 from uuid_utils.compat import uuid7
 
-from bench.plan import Answer
+from bench.plan import Answer, decode
 
-_ANSWERS = msgspec.msgpack.decode(Path(os.environ["MEMI_BENCH_PLAN"]).read_bytes(), type=list[Answer])
+_ANSWERS = decode(Path(os.environ["MEMI_BENCH_PLAN"]).read_bytes())
 _POOL_SIZE = int(os.environ.get("MEMI_HOT_POOL", "10"))
 
 

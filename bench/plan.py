@@ -1,6 +1,6 @@
 """What a scenario asks and which statements answer it, recorded from memi itself, so that the floor runs the same."""
 
-import base64
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,11 +100,10 @@ async def inlined(statement: Statement, connection: "asyncpg.Connection[Any]") -
 
 
 def encode(answers: Sequence[Answer]) -> bytes:
-    """A plan file for the floor."""
-    return msgspec.msgpack.encode(list(answers), enc_hook=_plain)
+    """A plan file for the floor, arguments of whatever type as they are."""
+    return pickle.dumps(list(answers))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, memoryview | bytearray):
-        return base64.b64encode(value)
-    raise TypeError(f"cannot record an argument of type {type(value).__name__}")
+def decode(plan: bytes) -> list[Answer]:
+    """What `encode` was given."""
+    return pickle.loads(plan)
