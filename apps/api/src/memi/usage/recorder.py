@@ -33,12 +33,14 @@ _SECONDS = 1.0
 _LAST_SECONDS = 5.0
 """How long a process that stops may take to write what it still has."""
 _TRIES = 3
-"""How often events that the database refuses are tried; one that cannot be reached is waited for."""
+"""How often a batch is tried that fails by itself; a database that cannot be reached is waited for."""
 _AT_ONCE = 100
 _MAX_AGENT = 300
 _FORWARDED = b"x-forwarded-for"
 # SQLSTATE classes that say that it was not the events' fault: try the same again.
 _PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
+# Those that say that it was: data that cannot be, constraints that it breaks.
+_THEIR_FAULT = ("22", "23")
 
 
 class Recorder:
@@ -52,7 +54,9 @@ class Recorder:
         self._keys = keys
         self._describe = describe
         self._waiting: deque[Sighting] = deque()
-        self._batch: dict[UUID, Sighting] = {}
+        self._pieces: deque[Mapping[UUID, Sighting]] = deque()
+        """What is being written: a batch, or what is left of one that was cut in pieces."""
+        self._batch_id: UUID | None = None
         self._tried_at: datetime | None = None
         self._tries = 0
         self._stopping = False
@@ -104,22 +108,39 @@ class Recorder:
                     await self.flush()
             except Exception as error:
                 # The process ends, whatever this was: what could not be written is told of, and lost.
-                left = len(self._batch) + len(self._waiting)
+                left = sum(map(len, self._pieces)) + len(self._waiting)
                 metrics.USAGE_EVENTS.labels("dropped").inc(left)
                 log.warning("usage_lost_at_end", error=type(error).__name__, events=left)
 
     async def flush(self) -> None:
-        """Write all that waits. Raises what the database raises, and then nothing is lost of it."""
+        """Write all that waits by now. Raises what the database raises, and then nothing is lost of it."""
         async with self._writing:
-            left = len(self._batch) + len(self._waiting)
-            while left > 0:
-                if not self._batch:
-                    self._batch = {new_id(): self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))}
-                    self._tried_at, self._tries = None, 0
-                left -= len(self._batch)
-                written = await self._write(self._batch)
-                self._batch = {}
+            fresh = len(self._waiting)
+            while self._pieces or fresh > 0:
+                if not self._pieces:
+                    batch = {new_id(): self._waiting.popleft() for _ in range(min(BATCH, fresh))}
+                    fresh -= len(batch)
+                    self._pieces.append(batch)
+                    self._batch_id, self._tried_at, self._tries = next(iter(batch)), None, 0
+                try:
+                    written = await self._write(self._pieces[0])
+                except DBAPIError as error:
+                    if not _state(error).startswith(_THEIR_FAULT):
+                        raise
+                    self._find_refused(self._pieces.popleft())
+                    continue
+                self._pieces.popleft()
                 metrics.USAGE_EVENTS.labels("written").inc(written)
+
+    def _find_refused(self, piece: Mapping[UUID, Sighting]) -> None:
+        """An event that the database refuses takes no other along: halve until it is alone, and drop that."""
+        items = list(piece.items())
+        if len(items) == 1:
+            metrics.USAGE_EVENTS.labels("dropped").inc()
+            log.error("usage_event_refused", kind=items[0][1].kind)
+            return
+        middle = len(items) // 2
+        self._pieces.extendleft((dict(items[middle:]), dict(items[:middle])))
 
     async def _run(self) -> None:
         failed = False
@@ -137,20 +158,20 @@ class Recorder:
                 failed = True
 
     def _give_up_or_wait(self, error: Exception) -> None:
-        waiting = len(self._batch) + len(self._waiting)
+        waiting = sum(map(len, self._pieces)) + len(self._waiting)
         if _passes(error):
             log.warning("usage_delayed", error=type(error).__name__, events=waiting)
             return
         self._tries += 1
-        log.error("usage_refused", error=type(error).__name__, events=len(self._batch), tries=self._tries)
+        log.error("usage_failed", error=type(error).__name__, tries=self._tries)
         if self._tries >= _TRIES:
-            metrics.USAGE_EVENTS.labels("dropped").inc(len(self._batch))
-            self._batch = {}
+            metrics.USAGE_EVENTS.labels("dropped").inc(len(self._pieces.popleft()))
+            self._tries = 0
 
     async def _write(self, batch: Mapping[UUID, Sighting]) -> int:
         """How many rows the batch became, in one transaction; those of a try whose end nobody heard of stay."""
         async with self._unit_of_work() as session:
-            await queries.enter(session, next(iter(batch)))
+            await queries.enter(session, self._batch_id)
             now = await queries.today(session, {item.user_id for item in batch.values() if item.user_id is not None})
             if self._tried_at is not None:
                 known = await queries.known(session, self._tried_at, batch)
@@ -201,13 +222,18 @@ class Recorder:
         )
 
 
+def _state(error: Exception) -> str:
+    """The SQLSTATE of what went wrong, or nothing."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or "")
+
+
 def _passes(error: Exception) -> bool:
     """Whether the same may well be taken later."""
+    if state := _state(error):
+        return state.startswith(_PASSING)
     if isinstance(error, DBAPIError):
         error = error.orig if isinstance(error.orig, Exception) else error
-    state = getattr(error, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_PASSING)
     return isinstance(error, OSError | TimeoutError | PoolTimeout) or (
         isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Collection
 from ipaddress import ip_network
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from features.usage.conftest import PHONE, Visits
 from memi.listings.viewing import facts
@@ -18,6 +20,7 @@ from memi.platform.keyring import KeyRing
 from memi.platform.runtime import Runtime
 from memi.usage.keys import UsageKeys
 from memi.usage.recorder import Recorder
+from memi.usage.schemas import ListingFacts
 from support.items import LEAF, make_listing
 from support.people import People
 from support.sql import Sql
@@ -279,16 +282,31 @@ class TestWriting:
         assert (len(written), len(set(written))) == (1200, 1200)
         assert cut > 5
 
-    async def test_what_the_database_refuses_is_given_up_so_that_the_rest_goes_on(
-        self, recorder: Recorder, sql: Sql
-    ) -> None:
+    async def test_an_event_that_the_database_refuses_takes_no_other_along(self, recorder: Recorder, sql: Sql) -> None:
         bad, good, before = uuid4(), uuid4(), counted("dropped")
-        recorder.record(NOWHERE, "SEARCH", None, search_id=bad, position=0)
-        with pytest.raises((asyncpg.CheckViolationError, DBAPIError)):
+        for number in range(600):
+            if number in (77, 500):
+                recorder.record(NOWHERE, "SEARCH", None, search_id=bad, position=0)
+            else:
+                recorder.record(NOWHERE, "SEARCH", None, search_id=good)
+        await recorder.flush()
+        assert counted("dropped") == before + 2
+        assert await self.written(sql, bad) == []
+        assert len(set(await self.written(sql, good))) == 598
+
+    async def test_what_fails_by_itself_is_given_up_so_that_the_rest_goes_on(self, runtime: Runtime, sql: Sql) -> None:
+        lost, good, before = uuid4(), uuid4(), counted("dropped")
+
+        async def describe(session: AsyncSession, listing_ids: Collection[UUID]) -> dict[UUID, ListingFacts]:
+            raise ZeroDivisionError
+
+        recorder = Recorder(runtime.settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), describe)
+        recorder.record(NOWHERE, "SEARCH_CLICK", None, search_id=lost, listing_id=uuid4(), position=1)
+        with pytest.raises(ZeroDivisionError):
             await recorder.flush()
         recorder.record(NOWHERE, "SEARCH", None, search_id=good)
         async with recorder.running(), asyncio.timeout(20):
             while not await self.written(sql, good):
                 await asyncio.sleep(0.05)
         assert counted("dropped") == before + 1
-        assert await self.written(sql, bad) == []
+        assert await self.written(sql, lost) == []
