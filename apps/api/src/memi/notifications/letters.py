@@ -41,6 +41,9 @@ LETTERS: dict[str, str] = {
 }
 """By the event's name, the front end's page. An event that is not here is mailed as `other`, which says no more than
 that there is something to read."""
+_SIGN_IN = "/sign-in"
+"""Where somebody who is blocked is led: trying to sign in is what gives them the decision and their appeal."""
+_TO_THE_BLOCKED = ("moderation.decided", "appeal.decided")
 _LONGEST = 120
 _LONGEST_STATEMENT = 4000
 MOST_LINES = 20
@@ -62,7 +65,7 @@ class Pen:
     def news(self, event: str, data: Mapping[str, Any]) -> Mail:
         """The mail of one notification."""
         which = event if event in LETTERS and _leads_somewhere(LETTERS[event], data) else "other"
-        return self._write(which, LETTERS[which].format_map(data), **_values(data))
+        return self._write(which, _path(which, data), **_values(data))
 
     def messages(self, chats: Sequence[tuple[str, str | None, int]], link: str) -> Mail:
         """One mail for all chats: (the other's name, what it is about, how many unread)."""
@@ -95,6 +98,11 @@ class Pen:
             unsubscribe=self._unsubscribe,
             **values,
         )
+
+
+def _path(which: str, data: Mapping[str, Any]) -> str:
+    keeps_out = data.get("action") == "BLOCK_USER" and data.get("status") != "OVERTURNED"
+    return _SIGN_IN if which in _TO_THE_BLOCKED and keeps_out else LETTERS[which].format_map(data)
 
 
 def _leads_somewhere(path: str, data: Mapping[str, Any]) -> bool:

@@ -97,6 +97,22 @@ def test_a_decision_is_mailed_with_its_reasons_and_until_when_it_may_be_appealed
     assert "2026" not in final.text
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_somebody_who_is_blocked_is_led_to_where_they_can_read_it_and_appeal(locale: str) -> None:
+    blocked = DATA | {"action": "BLOCK_USER"}
+    mails = {
+        status: pen(locale).news(event, blocked | {"status": status})
+        for event, status in (
+            ("moderation.decided", None),
+            ("appeal.decided", "UPHELD"),
+            ("appeal.decided", "OVERTURNED"),
+        )
+    }
+    assert [status for status, mail in mails.items() if "/sign-in" in mail.text] == [None, "UPHELD"]
+    assert "/sign-in" not in pen(locale).news("moderation.decided", DATA).text
+    assert "/sign-in" not in pen(locale).news("report.resolved", blocked).text
+
+
 def test_a_mail_of_many_chats_names_the_first_twenty() -> None:
     mail = pen("en").messages([(f"Murad{number:02}", "Coat", 2) for number in range(50)], "/chats")
     assert mail.subject == "You have unread messages (100)"
