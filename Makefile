@@ -12,6 +12,8 @@ OIDC := apps/api/tests/support/oidc_provider
 OIDC_STAMP := $(OIDC)/node_modules/.installed
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Where this is set, every process that is started compiles all it imports anew, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 help: ## Show this list
