@@ -1,4 +1,4 @@
-"""Collections of staff: by cursor like all others, or by page number down to 10,000 items, counted when asked."""
+"""Collections that go by cursor like all others, or by page number down to 10,000 items, counted when asked."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,15 @@ class PageTooDeep(AppError):
         super().__init__(None, errors=[FieldError("/page", self.code, self.title)])
 
 
+PageNumber = Annotated[int, Field(ge=1, description="From 1; instead of `cursor`.")]
+Total = Annotated[bool, Field(description="Count what there is, to at most 10,000.")]
+
+
 class PageQuery(RequestModel):
     limit: Annotated[int, Field(ge=1, le=100, description="How many items at most.")] = 24
     cursor: Annotated[str, Field(min_length=1, max_length=500, description="From the page before.")] | None = None
-    page: Annotated[int, Field(ge=1, le=1_000_000, description="From 1; instead of `cursor`.")] | None = None
-    total: Annotated[bool, Field(description="Count what there is, to at most 10,000.")] = False
+    page: PageNumber | None = None
+    total: Total = False
 
 
 class Listed(msgspec.Struct, Generic[T], omit_defaults=True):

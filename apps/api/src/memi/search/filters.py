@@ -10,6 +10,7 @@ from uuid import UUID
 from memi.catalog.reference import Attribute
 from memi.catalog.snapshot import CatalogSnapshot
 from memi.platform.errors import FieldError, ValidationFailed
+from memi.platform.paging import PageTooDeep
 from memi.platform.validation import parse_query, pointer
 from memi.search.cards import attribute_field, brand_key, section_of, tag
 from memi.search.schemas import MAX_CHOICES, ListingArrival, ListingFilter, SellerListingsFilter
@@ -38,16 +39,20 @@ class Plan:
     """As many of the words as are recorded of a search, none that could be somebody's."""
     is_feed: bool = False
     """Neither words nor an order nor a seller were asked for: a page may be put into its viewer's own order."""
+    page: int | None = None
+    is_first: bool = field(init=False)
+    """Whether what is asked for begins where everything does."""
     scope: str = field(init=False)
     """Names everything but the page: a cursor is good for the same filters and sort only."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_first", self.cursor is None and self.page in (None, 1))
         told = repr((self.shape.order, sorted(self.arguments.items(), key=lambda item: item[0])))
         object.__setattr__(self, "scope", f"listings:{blake2b(told.encode(), digest_size=12).hexdigest()}")
 
 
 def read_listing_query(query_string: str, catalog: CatalogSnapshot) -> Plan:
-    """The plan of `GET /listings`; raises `ValidationFailed` naming every wrong parameter."""
+    """The plan of `GET /listings`; raises `ValidationFailed` naming every wrong parameter, or `PageTooDeep`."""
     pairs = parse_qsl(query_string, keep_blank_values=True)
     common = [(name, value) for name, value in pairs if not _ATTRIBUTE.fullmatch(name)]
     attributes, errors = _read_attributes(pairs, catalog)
@@ -57,19 +62,28 @@ def read_listing_query(query_string: str, catalog: CatalogSnapshot) -> Plan:
             common = [(name, value) for name, value in common if name != "attr"]
         asked = parse_query(ListingFilter, common, _REPEATABLE)
     except ValidationFailed as refused:
-        raise ValidationFailed([*refused.errors, *errors]) from None
+        raise _refusal([*refused.errors, *errors]) from None
     return _Reader(catalog, errors).plan(asked, attributes)
 
 
 def read_seller_query(query_string: str, seller_id: UUID) -> Plan:
-    """The plan of `GET /users/{user_id}/listings`."""
-    asked = parse_query(SellerListingsFilter, parse_qsl(query_string, keep_blank_values=True), {})
-    return Plan(Shape(seller=True), {"seller": seller_id}, asked.limit, asked.cursor)
+    """The plan of `GET /users/{user_id}/listings`; raises `ValidationFailed`, `PageTooDeep`."""
+    try:
+        asked = parse_query(SellerListingsFilter, parse_qsl(query_string, keep_blank_values=True), {})
+    except ValidationFailed as refused:
+        raise _refusal(refused.errors) from None
+    shape = Shape(seller=True, page=asked.page is not None, total=asked.total)
+    return Plan(shape, {"seller": seller_id}, asked.limit, asked.cursor, page=asked.page)
 
 
 def read_arrival(query_string: bytes) -> ListingArrival:
     """How somebody came to a listing; raises `ValidationFailed`."""
     return parse_query(ListingArrival, parse_qsl(query_string.decode("latin-1"), keep_blank_values=True), {})
+
+
+def _refusal(errors: list[FieldError]) -> ValidationFailed | PageTooDeep:
+    """A page that is too deep has a code of its own, where nothing else is wrong."""
+    return PageTooDeep() if [error.code for error in errors] == [PageTooDeep.code] else ValidationFailed(errors)
 
 
 class _Reader:
@@ -113,11 +127,13 @@ class _Reader:
             text=bool(words),
             all_tags=bool(self._tags),
             choices=len(self._choices),
+            page=asked.page is not None,
+            total=asked.total,
             **{name: name in arguments for name in ("section", "brand", "seller", "min_price", "max_price")},
         )
         kept = shortened(query_words(without_contacts(asked.q))) if asked.q else None
         is_feed = asked.sort is None and order == "newest" and asked.seller is None
-        return Plan(shape, arguments, asked.limit, asked.cursor, words, self._slug, kept, is_feed)
+        return Plan(shape, arguments, asked.limit, asked.cursor, words, self._slug, kept, is_feed, asked.page)
 
     def _category(self, slug: str | None) -> None:
         if slug is None:

@@ -20,11 +20,12 @@ from memi.platform.dependencies import (
 from memi.platform.errors import InvalidCursor, NotFound, ValidationFailed
 from memi.platform.impersonation import IMPERSONATION, OpenTo
 from memi.platform.limits import Limit, limited
+from memi.platform.paging import Listed, PageTooDeep
 from memi.platform.problems import problems
 from memi.platform.ready_reply import JSON, Headers, ReadyReply, conditional
 from memi.search import service, sightings
-from memi.search.filters import read_arrival
-from memi.search.schemas import ListingArrival, ListingCards, ListingFilter, ListingPageRead, SellerListingsFilter
+from memi.search.filters import read_arrival, read_seller_query
+from memi.search.schemas import ListingArrival, ListingCardRead, ListingFilter, ListingPageRead, SellerListingsFilter
 from memi.search.service import Browser
 from memi.usage.recorder import Recorder
 
@@ -52,13 +53,15 @@ def _searches(scope: Any) -> bool:
     guards=[limited(Limit.SEARCH, when=_searches)],
     opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
-        200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
-        **problems(ValidationFailed, InvalidCursor),
+        200: ResponseSpec(Listed[ListingCardRead], generate_examples=False, description="Cards."),
+        **problems(ValidationFailed, InvalidCursor, PageTooDeep),
     },
 )
 async def browse_listings(request: AnyRequest) -> ReadyReply:
     """Browse and search what is for sale: cards, each once, however many are added meanwhile.
 
+    By `cursor`, or by `page`, which may show a card twice, or not at all, when others are added meanwhile. A page's
+    `next_cursor` goes on where it ends. `relevance` ends after 1,000 cards either way; `total` counts beyond.
     The first page of a search for words carries `X-Search-Id`, which `GET /listings/{listing_id}` takes as `search_id`.
     """
     viewer = principal_of(request)
@@ -67,7 +70,7 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
     browser = adapters.get(Browser)
     plan = await browser.plan(request.scope["query_string"])
     body = await browser.listings(plan, viewer_id)
-    if not plan.words or plan.cursor is not None:
+    if not plan.words or not plan.is_first:
         return _cards_reply(request, body, anonymous=viewer is None)
     search_id = sightings.search(adapters.get(Recorder), request.scope, viewer, plan, body)
     return _cards_reply(request, body, anonymous=viewer is None, more=[(b"x-search-id", str(search_id).encode())])
@@ -77,19 +80,17 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
     "/users/{user_id:uuid}/listings",
     opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
-        200: ResponseSpec(ListingCards, generate_examples=False, description="Cards."),
-        **problems(NotFound, ValidationFailed, InvalidCursor),
+        200: ResponseSpec(Listed[ListingCardRead], generate_examples=False, description="Cards."),
+        **problems(NotFound, ValidationFailed, InvalidCursor, PageTooDeep),
     },
 )
 async def list_seller_listings(user_id: Id, request: AnyRequest) -> ReadyReply:
     """What a person has for sale, the newest first."""
     viewer = principal_of(request)
-    browser = runtime_of(request).adapters.get(Browser)
-    viewer_id = viewer.user_id if viewer else None
-    body = await browser.of_seller(user_id, request.scope["query_string"], viewer_id)
-    if body is None:
+    plan = read_seller_query(request.scope["query_string"].decode("latin-1"), user_id)
+    body = await runtime_of(request).adapters.get(Browser).listings(plan, viewer.user_id if viewer else None)
+    if plan.cursor is None and service.is_empty(body):
         await service.require_seller(provide_session(request), user_id)
-        body = service.NO_CARDS
     return _cards_reply(request, body, anonymous=viewer is None)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from memi.listings.schemas import Cover, ListingRead, Money, Seller
+from memi.platform.paging import MOST, PageNumber, PageTooDeep, Total
 from memi.platform.validation import RequestModel
 
 MAX_CHOICES = 20
@@ -25,6 +26,18 @@ Choices = Annotated[list[Code], Field(max_length=MAX_CHOICES)]
 Price = Annotated[int, Field(ge=0, le=10**15)]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _reached(page: int, info: ValidationInfo) -> int:
+    """A page's number against the limit and the cursor, which are declared before it."""
+    if info.data.get("cursor") is not None:
+        raise ValueError("not_both: Give a page or a cursor.")
+    if page * info.data.get("limit", 1) > MOST:
+        raise ValueError(f"{PageTooDeep.code}: {PageTooDeep.title}")
+    return page
+
+
+Number = Annotated[PageNumber, AfterValidator(_reached)]
 
 
 class ListingFilter(RequestModel):
@@ -53,11 +66,15 @@ class ListingFilter(RequestModel):
     sort: Sort | None = Field(None, description="`relevance` when there is a `q`, else `newest`.")
     limit: Limit = 24
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
+    page: Number | None = Field(None, description="From 1, instead of `cursor`; down to 10,000 items.")
+    total: Total = False
 
 
 class SellerListingsFilter(RequestModel):
     limit: Limit = 24
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
+    page: Number | None = Field(None, description="From 1, instead of `cursor`; down to 10,000 items.")
+    total: Total = False
 
 
 class ListingArrival(RequestModel):

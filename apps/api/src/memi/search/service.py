@@ -16,11 +16,12 @@ from memi.platform import clock
 from memi.platform.cursors import CursorSigner, CursorValue
 from memi.platform.database import Database
 from memi.platform.etags import etag
+from memi.platform.paging import MOST
 from memi.platform.permissions import Permission
 from memi.platform.principal import Principal
 from memi.search.cards import finish_card, finish_page, page_json
 from memi.search.feed import FeedOrdering
-from memi.search.filters import Plan, read_listing_query, read_seller_query
+from memi.search.filters import Plan, read_listing_query
 from memi.search.spelling import corrects, nearest, tsquery, variants
 from memi.search.statements import NEAREST, PAGE, Shape, cards
 from memi.users import service as users
@@ -53,7 +54,7 @@ class Browser:
         self._plans: dict[bytes, Plan] = {}
 
     async def plan(self, query_string: bytes) -> Plan:
-        """What a query string asks for; raises `ValidationFailed`."""
+        """What a query string asks for; raises `ValidationFailed`, `PageTooDeep`."""
         snapshot = await self._catalog.snapshot()
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
@@ -67,16 +68,6 @@ class Browser:
                 self._plans[query_string] = plan
         return plan
 
-    async def listings(self, plan: Plan, viewer: UUID | None) -> bytes:
-        """A page of cards as JSON; raises `InvalidCursor`."""
-        return await self._page(plan, viewer)
-
-    async def of_seller(self, seller_id: UUID, query_string: bytes, viewer: UUID | None) -> bytes | None:
-        """A page of a seller's cards as JSON; None when there is none, and the seller may not exist."""
-        plan = read_seller_query(query_string.decode("latin-1"), seller_id)
-        body = await self._page(plan, viewer)
-        return None if plan.cursor is None and body.startswith(_EMPTY) else body
-
     async def listing(self, listing_id: UUID, viewer: UUID | None) -> tuple[bytes, bytes] | None:
         """(page as JSON, its ETag) of a listing that anyone may read by id, or None."""
         statement = PAGE[viewer is not None]
@@ -86,7 +77,8 @@ class Browser:
         page, version, favorites, views, is_favorite = rows[0]
         return finish_page(page, favorites, views, is_favorite), _tag(page, version, favorites, views)
 
-    async def _page(self, plan: Plan, viewer: UUID | None) -> bytes:
+    async def listings(self, plan: Plan, viewer: UUID | None) -> bytes:
+        """A page of cards as JSON; raises `InvalidCursor`."""
         arguments = dict(plan.arguments)
         arguments["limit"] = plan.limit + 1
         arguments["viewer"] = viewer
@@ -95,21 +87,37 @@ class Browser:
             arguments["as_of"] = clock.now()
         if plan.cursor is not None:
             self._continue(plan, plan.cursor, arguments)
+        elif plan.page is not None:
+            arguments["offset"] = (plan.page - 1) * plan.limit
         shape = _shape(plan.shape, plan.cursor is not None, viewer is not None)
         rows = await self._fetch(shape, arguments)
-        if plan.words and plan.cursor is None and len(rows) < min(_FEW, plan.limit):
+        if plan.words and plan.cursor is None and await self._are_few(plan, shape, arguments, rows):
             rows = await self._corrected(plan, shape, arguments, rows)
+        counted = None
+        if shape.total:
+            counted = rows[0][_TOTAL]
+            rows = rows if rows[0][0] is not None else []
         more = len(rows) > plan.limit
         shown = rows[: plan.limit] if more else rows
         last = shown[-1] if more else None
         if viewer is not None and plan.is_feed and self._feed.is_on:
             shown = await self._feed.order(viewer, shown)
-        return self._body(plan, arguments, shown, last)
+        return self._body(plan, arguments, shown, last, _numbers(plan, counted, more=more))
 
     async def _fetch(self, shape: Shape, arguments: dict[str, object]) -> list[Row]:
         statement = cards(shape)
         pool = self._hot if shape.is_plain else self._by_value
         return await pool.fetch(statement.sql, *statement.arguments(arguments))
+
+    async def _are_few(self, plan: Plan, shape: Shape, arguments: dict[str, object], rows: list[Row]) -> bool:
+        """Whether all that was found is so little that a word may be misspelled: each page of it must say the same."""
+        few = min(_FEW, plan.limit)
+        if shape.total:
+            return rows[0][_TOTAL] < few
+        if plan.is_first:
+            return len(rows) < few
+        # Before a page that has rows there is a full one; of one past the end it has to be asked.
+        return not rows and len(await self._fetch(shape, {**arguments, "offset": 0, "limit": few})) < few
 
     async def _corrected(self, plan: Plan, shape: Shape, arguments: dict[str, object], found: list[Row]) -> list[Row]:
         """What is found when each word may also be one that it looks like; what was found stays in it."""
@@ -141,11 +149,13 @@ class Browser:
             case _:
                 arguments["after_price"], arguments["after_id"] = values[:2]
 
-    def _body(self, plan: Plan, arguments: dict[str, object], rows: Sequence[Row], last: Row | None) -> bytes:
+    def _body(
+        self, plan: Plan, arguments: dict[str, object], rows: Sequence[Row], last: Row | None, numbers: bytes
+    ) -> bytes:
         """Rows are (listing_id, published_at, price or rank, card, favourites, is_favorite); more follow `last`."""
         items = b",".join([finish_card(row[3], row[4], row[5]) for row in rows])
         if last is None:
-            return b'{"items":[%b],"next_cursor":null}' % items
+            return b'{"items":[%b],"next_cursor":null%b}' % (items, numbers)
         values: tuple[CursorValue, ...]
         match plan.shape.order:
             case "newest":
@@ -156,11 +166,24 @@ class Browser:
                 values = (last[2], last[0])
         if plan.shape.text:
             values = (*values, str(arguments["query"]))
-        return b'{"items":[%b],"next_cursor":"%b"}' % (items, self._cursors.encode(plan.scope, *values).encode())
+        cursor = self._cursors.encode(plan.scope, *values).encode()
+        return b'{"items":[%b],"next_cursor":"%b"%b}' % (items, cursor, numbers)
 
 
 _EMPTY = b'{"items":[]'
-NO_CARDS = b'{"items":[],"next_cursor":null}'
+_JSON = {False: b"false", True: b"true"}
+_TOTAL = 6
+"""Where a row has the number of all, when it was asked for."""
+
+
+def _numbers(plan: Plan, counted: int | None, *, more: bool) -> bytes:
+    """What a page's number and a total add to a reply."""
+    said = b""
+    if plan.page is not None:
+        said = b',"page":%d,"limit":%d,"has_more":%b' % (plan.page, plan.limit, _JSON[more])
+    if counted is not None:
+        said += b',"total":%d,"total_is_exact":%b' % (min(counted, MOST), _JSON[counted <= MOST])
+    return said
 
 
 def is_empty(body: bytes) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     false,
     func,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
@@ -24,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from memi.favorites import queries as favorites
 from memi.listings import queries as listings
 from memi.platform.hot_pool import HotStatement
+from memi.platform.paging import MOST
 from memi.search.models import ListingCard
 
 MAX_CANDIDATES = 1000
@@ -48,23 +50,31 @@ class Shape:
     min_price: bool = False
     max_price: bool = False
     viewer: bool = False
+    page: bool = False
+    """Rows are passed over by their number, rather than sought after another one."""
+    total: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether the same plan serves all values, so that none has to be made per request."""
-        return not (self.text or self.all_tags or self.choices or self.section or self.brand)
+        by_value = self.text or self.all_tags or self.choices or self.section or self.brand or self.page or self.total
+        return not by_value
 
 
 @lru_cache(maxsize=4096)
 def cards(shape: Shape) -> HotStatement:
-    """Rows of a page: listing_id, the sort's values, card, favourites, is_favorite.
+    """Rows of a page: listing_id, the sort's values, card, favourites, is_favorite; with a total that, see `_counted`.
 
     Parameters: `limit`, `viewer`, `tags`, `choice_<n>`, `section`, `brand`, `seller`, `min_price`, `max_price`,
-    `query`, and for the rows after another one `after_id` with `after_time`, `after_price` or `after_rank`; relevance
-    also `exact` and `as_of`.
+    `query`, `offset` of a page, and for the rows after another one `after_id` with `after_time`, `after_price` or
+    `after_rank`; relevance also `exact` and `as_of`.
     """
-    if shape.order == "relevance":
-        return HotStatement(_relevance(shape))
+    make = _relevance if shape.order == "relevance" else _numbered if shape.page else _sorted
+    statement = make(shape)
+    return HotStatement(_counted(shape, statement) if shape.total else statement)
+
+
+def _sorted(shape: Shape) -> Select[Any]:
     card = ListingCard
     statement = _select(shape, card.listing_id, card.published_at, card.price).where(*_filters(shape))
     identity = bindparam("after_id", type_=Uuid())
@@ -72,16 +82,45 @@ def cards(shape: Shape) -> HotStatement:
         if shape.after:
             row = tuple_(bindparam("after_time", type_=DateTime(timezone=True)), identity)
             statement = statement.where(tuple_(card.published_at, card.listing_id) < row)
-        statement = statement.order_by(card.published_at.desc(), card.listing_id.desc())
-    else:
+    elif shape.after:
         here, row = tuple_(card.price, card.listing_id), tuple_(bindparam("after_price", type_=BigInteger()), identity)
-        if shape.order == "price_asc":
-            statement = statement.where(here > row) if shape.after else statement
-            statement = statement.order_by(card.price, card.listing_id)
-        else:
-            statement = statement.where(here < row) if shape.after else statement
-            statement = statement.order_by(card.price.desc(), card.listing_id.desc())
-    return HotStatement(statement.limit(bindparam("limit", type_=Integer())))
+        statement = statement.where(here > row if shape.order == "price_asc" else here < row)
+    return statement.order_by(*_order(shape, card)).limit(bindparam("limit", type_=Integer()))
+
+
+def _numbered(shape: Shape) -> Select[Any]:
+    """Ids first, so that what is passed over costs its entry in an index, and no card or favourites are read of it."""
+    card = ListingCard
+    ids = select(card.listing_id).where(*_filters(shape)).order_by(*_order(shape, card))
+    page = ids.limit(bindparam("limit", type_=Integer())).offset(bindparam("offset", type_=Integer())).subquery("page")
+    return (
+        _select(shape, card.listing_id, card.published_at, card.price)
+        .join_from(page, card, card.listing_id == page.c.listing_id)
+        .order_by(*_order(shape, card))
+    )
+
+
+def _counted(shape: Shape, statement: Select[Any]) -> Select[Any]:
+    """Each row with the number of all, up to one more than `MOST`; where there is no row, one of that alone."""
+    all_of_it = select(ListingCard.listing_id).where(*_filters(shape)).limit(MOST + 1).subquery("all_of_it")
+    counted = select(func.count().label("total")).select_from(all_of_it).subquery("counted")
+    page = statement.subquery("shown")
+    chosen: list[Any] = [*page.c, counted.c.total]
+    found: Any = select(*chosen)
+    return found.select_from(counted.outerjoin(page, true())).order_by(*_order(shape, page.c))
+
+
+def _order(shape: Shape, row: Any) -> tuple[Any, ...]:
+    """By columns of `row`: the table's or a subquery's. Ends with the id, so that no two rows are equal."""
+    match shape.order:
+        case "newest":
+            return row.published_at.desc(), row.listing_id.desc()
+        case "price_asc":
+            return row.price, row.listing_id
+        case "price_desc":
+            return row.price.desc(), row.listing_id.desc()
+        case "relevance":
+            return row.rank.desc(), row.published_at.desc(), row.listing_id.desc()
 
 
 def _select(shape: Shape, *columns: Any) -> Select[Any]:
@@ -144,12 +183,12 @@ def _relevance(shape: Shape) -> Select[Any]:
             bindparam("after_id", type_=Uuid()),
         )
         best = best.where(tuple_(ranked.c.rank, ranked.c.published_at, ranked.c.listing_id) < row)
-    order = (ranked.c.rank.desc(), ranked.c.published_at.desc(), ranked.c.listing_id.desc())
-    page = best.order_by(*order).limit(bindparam("limit", type_=Integer())).subquery("page")
+    best = best.order_by(*_order(shape, ranked.c)).limit(bindparam("limit", type_=Integer()))
+    page = (best.offset(bindparam("offset", type_=Integer())) if shape.page else best).subquery("page")
     return (
         _select(shape, page.c.listing_id, page.c.published_at, page.c.rank)
         .join_from(page, card, card.listing_id == page.c.listing_id)
-        .order_by(page.c.rank.desc(), page.c.published_at.desc(), page.c.listing_id.desc())
+        .order_by(*_order(shape, page.c))
     )
 
 

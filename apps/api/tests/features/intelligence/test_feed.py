@@ -114,6 +114,14 @@ class TestFeed:
             query = f"limit=3&cursor={cursor}"
         assert seen == [*reversed(items[:3]), *reversed(items[3:6]), *reversed(items[6:])]
 
+    async def test_pages_by_number_are_put_into_order_as_well(self, viewer: Person, items: list[str]) -> None:
+        module().ANSWER["feed"] = upside_down
+        for total in ("", "&total=true"):
+            second, cursor = await page(viewer, f"limit=3&page=2{total}")
+            assert second == list(reversed(items[3:6]))
+            assert (await page(viewer, f"limit=3&cursor={cursor}"))[0] == list(reversed(items[6:]))
+            assert (await page(viewer, f"limit=3&page=4{total}"))[0] == []
+
     async def test_strange_ids_are_ignored_and_missing_ones_follow(self, viewer: Person, items: list[str]) -> None:
         wanted = [uuid4(), UUID(items[4]), UUID(items[4]), uuid4(), UUID(items[1])]
         module().ANSWER["feed"] = always(wanted)

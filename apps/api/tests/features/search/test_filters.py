@@ -87,14 +87,15 @@ class TestAttributes:
 class TestRefusals:
     async def test_every_wrong_parameter_is_named(self, client: httpx.AsyncClient) -> None:
         query = (
-            "colour=RED&min_price=cheap&limit=101&sort=oldest&page=2&near=1,2&category=nope&condition=SHINY"
+            "colour=RED&min_price=cheap&limit=101&sort=oldest&page=0&total=some&near=1,2&category=nope&condition=SHINY"
             "&seller=me&attr[x]=1&max_price=1&max_price=2"
         )
         reply = await client.get(f"/api/v1/listings?{query}")
         assert reply.status_code == 422
         assert {(error["pointer"], error["code"]) for error in reply.json()["errors"]} == {
             ("/colour", "unknown_field"),
-            ("/page", "unknown_field"),
+            ("/page", "out_of_range"),
+            ("/total", "wrong_type"),
             ("/near", "unknown_field"),
             ("/min_price", "wrong_type"),
             ("/limit", "out_of_range"),

@@ -125,8 +125,16 @@ class TestSearches:
         following = await visits.search(q=word, limit=1, cursor=first.json()["next_cursor"])
         assert len(following.json()["items"]) == 1
         assert "x-search-id" not in following.headers
+        second = await visits.search(q=word, limit=1, page=2)
+        assert (second.json()["items"], "x-search-id" in second.headers) == (following.json()["items"], False)
         assert "x-search-id" not in (await visits.search(category="women-clothes")).headers
         assert len(await visits.of_search(first.headers["x-search-id"])) == 1
+
+    async def test_the_first_page_by_number_is_a_search_as_the_first_by_cursor_is(self, visits: Visits) -> None:
+        for total in (False, True):
+            reply = await visits.search(q="nowheretobefound", page=1, total=total)
+            [search] = await visits.of_search(reply.headers["x-search-id"])
+            assert (search["words"], json.loads(search["properties"])) == ("nowheretobefound", {"empty": True})
 
     @pytest.mark.parametrize(
         ("asked", "error"),
