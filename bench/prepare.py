@@ -50,18 +50,18 @@ async def fill(settings: Settings, urls: EmbeddedUrls, listings: int, console: C
         await connection.close()
 
 
-async def scenarios(settings: Settings, urls: EmbeddedUrls) -> list[Scenario]:
-    """Ask memi each scenario's requests once and keep what it did."""
+async def scenarios(settings: Settings, urls: EmbeddedUrls, chats: int = CHATS) -> list[Scenario]:
+    """Ask memi each scenario's requests once and keep what it did; messages are sent in that many chats."""
     async with wiring.open_runtime(settings, urls.app) as runtime:
         recorder = Recorder(runtime.database)
         app = create_litestar(settings, lambda: wiring.already_open(runtime))
         async with app.lifespan():
             transport = httpx.ASGITransport(Gateway(app, settings), raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
-                return await _record(client, recorder, urls)
+                return await _record(client, recorder, urls, chats)
 
 
-async def _record(client: httpx.AsyncClient, recorder: Recorder, urls: EmbeddedUrls) -> list[Scenario]:
+async def _record(client: httpx.AsyncClient, recorder: Recorder, urls: EmbeddedUrls, chats: int) -> list[Scenario]:
     connection = await asyncpg.connect(urls.migrator)
     rows = await connection.fetch("SELECT id, title FROM listings WHERE status = 'ACTIVE' ORDER BY id LIMIT 2000")
     await connection.close()
@@ -80,7 +80,7 @@ async def _record(client: httpx.AsyncClient, recorder: Recorder, urls: EmbeddedU
             {},
         ),
         Scenario("listing page", [await plan.record(client, recorder, "GET", f"{base}/{item}") for item in ids], {}),
-        await _messages(client, recorder, [str(row["id"]) for row in rows[:CHATS]]),
+        await _messages(client, recorder, [str(row["id"]) for row in rows[:chats]]),
     ]
 
 

@@ -13,9 +13,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -119,6 +120,29 @@ def _same_bytes(memi_url: str, floor_url: str, scenario: Scenario) -> None:
             raise RuntimeError(f"{answer.path}: memi and the floor answer different bytes")
 
 
+def check(recorded: Sequence[Scenario], folder: Path, environment: dict[str, str]) -> None:
+    """Ask memi and the floor each request once; raises when one refuses, or reads differ."""
+    with serving("memi.cli.serving:create", environment, "/health/live") as (memi_url, _):
+        for scenario in recorded:
+            floor_environment = {**environment, "MEMI_BENCH_PLAN": str(prepare.plan_path(folder, scenario))}
+            with serving("bench.floor:app", floor_environment, "/") as (floor_url, _):
+                if scenario.sends:
+                    for url in (memi_url, floor_url):
+                        _send_once(url, scenario)
+                else:
+                    _same_bytes(memi_url, floor_url, scenario)
+            console.print(f"{scenario.name}: {len(scenario.answers)} requests answered alike")
+
+
+def _send_once(url: str, scenario: Scenario) -> None:
+    for answer in scenario.answers:
+        body = {"body": "Is it still available?", "client_id": uuid4().hex}
+        headers = {"Authorization": f"Bearer {scenario.token_by_path[answer.path]}"}
+        reply = httpx.post(url + answer.path, json=body, headers=headers)
+        if reply.status_code != 201:
+            raise RuntimeError(f"{answer.path}: {reply.status_code} {reply.text[:500]}")
+
+
 def _uncursored(body: bytes) -> bytes:
     return body.partition(b',"next_cursor":')[0]
 
@@ -186,10 +210,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help=f"a scenario's name, {RUSH}, or {ANALYTICS}, which only runs when it is named")
     parser.add_argument("--data-dir", type=Path, default=Path(".memi/bench"))
+    parser.add_argument("--check", action="store_true", help="ask each request once, and measure nothing")
     options = parser.parse_args()
     if options.only == ANALYTICS:
         return _analytics(options)
-    if not load.wrk_available():
+    if not options.check and not load.wrk_available():
         console.print("wrk is not installed: `apt-get install wrk` (or your system's package) and try again")
         return 2
     options.data_dir.mkdir(parents=True, exist_ok=True)
@@ -233,8 +258,11 @@ def _run(options: argparse.Namespace, urls: EmbeddedUrls) -> tuple[list[tuple[Sc
     environment = _environment(folder, urls)
     settings = Settings()
     asyncio.run(prepare.fill(settings, urls, options.listings or 200_000, console))
-    recorded = asyncio.run(prepare.scenarios(settings, urls))
+    recorded = asyncio.run(prepare.scenarios(settings, urls, chats=4 if options.check else prepare.CHATS))
     rows: list[tuple[Scenario, Result, Result, float]] = []
+    if options.check:
+        check(recorded, folder, environment)
+        return rows, True
     for scenario in recorded:
         if options.only and scenario.name != options.only:
             continue
