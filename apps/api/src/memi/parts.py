@@ -51,6 +51,7 @@ from memi.listings import jobs as listings_jobs
 from memi.listings import personal_data as listings_data
 from memi.listings import routes as listings_routes
 from memi.listings import viewing as listings_viewing
+from memi.listings.purging import Keeper
 from memi.media import disposal as media_disposal
 from memi.media import jobs as media_jobs
 from memi.media import personal_data as media_data
@@ -78,6 +79,7 @@ from memi.privacy import personal_data as privacy_data
 from memi.privacy import routes as privacy_routes
 from memi.realtime import routes as realtime_routes
 from memi.recording import handlers as recording_handlers
+from memi.reports import evidence_queries as reports_evidence
 from memi.reports import personal_data as reports_data
 from memi.reports import readings as reports_readings
 from memi.reports import routes as reports_routes
@@ -207,6 +209,9 @@ PERSONAL_DATA: list[PersonalData] = [
     stored_replies.PERSONAL_DATA,
 ]
 """What each feature keeps of people; it is erased in this order, the higher features first."""
+
+KEEPERS: list[Keeper] = [reports_evidence.KEEPER]
+"""What must not be purged with listings yet, or not whole, though no foreign key says so."""
 
 MODELS: list[str] = [
     "platform.job_queue",

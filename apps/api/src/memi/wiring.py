@@ -18,6 +18,7 @@ from memi.intelligence import plugins
 from memi.intelligence.buffer import VerdictBuffer
 from memi.intelligence.service import Intelligence
 from memi.listings import viewing as listings_viewing
+from memi.listings.purging import Keepers
 from memi.media.local_store import LocalStore
 from memi.media.processing_pool import ImagePool
 from memi.media.store import ObjectStore
@@ -27,7 +28,7 @@ from memi.orders.outgoing import Outgoing
 from memi.orders.payments import NoPayments, Payments, payments_of
 from memi.orders.payments_http import HttpPayments
 from memi.orders.webhooks import Signatures
-from memi.parts import HANDLERS, MODELS, PERSONAL_DATA, READINGS
+from memi.parts import HANDLERS, KEEPERS, MODELS, PERSONAL_DATA, READINGS
 from memi.platform.adapters import Adapters
 from memi.platform.browser import BrowserCookies
 from memi.platform.cursors import CursorSigner
@@ -140,6 +141,7 @@ def _choose_adapters(runtime: Runtime) -> PasswordHasher:
     adapters.set(Settings, settings)
     adapters.set(KeyRing, runtime.key_ring)
     adapters.set(PersonalDataRegistry, PersonalDataRegistry(PERSONAL_DATA))
+    adapters.set(Keepers, Keepers(KEEPERS))
     adapters.set(AccessTokens, tokens)
     adapters.set(PublishedKeys, PublishedKeys(keys))
     adapters.set(BrowserCookies, BrowserCookies(settings, runtime.key_ring))

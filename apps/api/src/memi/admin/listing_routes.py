@@ -11,7 +11,7 @@ from memi.admin.errors import SellerGone
 from memi.admin.refusals import COLLECTION, DEED
 from memi.admin.schemas import FlagRead, FlagRequest, ListingQuery, ModeratedListing, OptionalReason, Reason
 from memi.listings import moderation
-from memi.listings.errors import FlagExists, FlagIsResolved, IllegalTransition
+from memi.listings.errors import FlagExists, FlagIsResolved, IllegalTransition, ListingPurged
 from memi.listings.moderation import ListingSearch
 from memi.listings.schemas import ListingRead
 from memi.platform.dependencies import QUERY_MODEL, App, Caller, IfMatch, Session, query_of, requires
@@ -56,12 +56,15 @@ async def remove_listing(
     "/admin/listings/{listing_id:uuid}/restore",
     status_code=200,
     guards=[_MAY],
-    responses=problems(*DEED, IllegalTransition, SellerGone, StaleVersion),
+    responses=problems(*DEED, IllegalTransition, ListingPurged, SellerGone, StaleVersion),
 )
 async def restore_listing(
     listing_id: FromPath[UUID], data: JSONBody[OptionalReason], caller: Caller, session: Session, if_match: IfMatch
 ) -> Response[ListingRead]:
-    """Put a removed listing back to the status it had; also one that its owner deleted, with `listings:restore`."""
+    """Put a removed listing back to the status it had; also one that its owner deleted, with `listings:restore`.
+
+    409 `listing_purged` once only a stub is left of it.
+    """
     await service.restore_listing(session, caller, listing_id, data.reason, if_match)
     return await views.one_listing(session, listing_id)
 

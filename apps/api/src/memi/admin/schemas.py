@@ -114,9 +114,13 @@ class FlagRead(msgspec.Struct):
 
 
 class ModeratedListing(ListingRead, frozen=True, kw_only=True):
-    """A listing with what moderators were asked to look at, newest first."""
+    """A listing with what moderators were asked to look at, newest first.
+
+    `purged_at`: since when only a stub is left of what its owner deleted, which cannot be restored.
+    """
 
     flags: list[FlagRead]
+    purged_at: datetime | None
 
 
 class AccountRead(msgspec.Struct):

@@ -36,7 +36,8 @@ async def restore_listing(
 ) -> None:
     """Put a removed listing, or one that its owner deleted, back to the status it had.
 
-    Raises `NotFound`, `StaleVersion`, `IllegalTransition`, and for a deleted one `PermissionDenied`, `SellerGone`.
+    Raises `NotFound`, `StaleVersion`, `IllegalTransition`, and for a deleted one `PermissionDenied`, `SellerGone`,
+    `ListingPurged`.
     """
     listing = await listing_under(session, listing_id, expected)
     before = listing.status

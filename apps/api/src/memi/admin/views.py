@@ -123,7 +123,13 @@ async def moderated(session: AsyncSession, listing_ids: Sequence[UUID]) -> list[
     """Listings in the order given, with their flags: a fixed number of statements however many they are."""
     reads = await listings.render(session, listing_ids)
     flags = await moderation.flags_of(session, listing_ids)
+    purged = await moderation.purged(session, listing_ids)
     return [
-        ModeratedListing(**msgspec.structs.asdict(reads[item]), flags=[flag(found) for found in flags[item]])
+        ModeratedListing(
+            **msgspec.structs.asdict(reads[item]),
+            flags=[flag(found) for found in flags[item]],
+            purged_at=purged.get(item),
+        )
         for item in listing_ids
+        if item in reads  # others are purged just now
     ]

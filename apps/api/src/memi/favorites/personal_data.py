@@ -15,13 +15,9 @@ _PAGE = 500
 async def _favorites(session: AsyncSession, user_id: UUID, before: Any) -> Batch:
     rows = await queries.of_user(session, user_id, before, _PAGE)
     stubs = await listings.stubs(session, [listing_id for listing_id, _ in rows])
+    titles = {listing_id: stub.title for listing_id, stub in stubs.items() if stub.available}
     records = [
-        {
-            "listing_id": listing_id,
-            "title": stubs[listing_id].title if stubs[listing_id].available else None,
-            "since": since,
-        }
-        for listing_id, since in rows
+        {"listing_id": listing_id, "title": titles.get(listing_id), "since": since} for listing_id, since in rows
     ]
     return Batch(records, (rows[-1][1], rows[-1][0]) if len(rows) == _PAGE else None)
 

@@ -41,10 +41,10 @@ async def page(
     stubs = await listings.stubs(session, [listing_id for listing_id, _ in shown])
     items: list[FavoriteRead] = []
     for listing_id, since in shown:
-        stub = stubs[listing_id]
+        stub = stubs.get(listing_id)  # None: purged just now
         items.append(
             FavoriteRead(listing_id, True, stub.status, stub.title, stub.price, stub.cover, since)
-            if stub.available
+            if stub is not None and stub.available
             else FavoriteRead(listing_id, False, None, None, None, None, since)
         )
     more = len(rows) > limit

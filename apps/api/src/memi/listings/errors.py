@@ -30,6 +30,10 @@ class ReadOnly(AppError):
     code, status, title = "read_only", 409, "A listing that is sold, deleted or removed cannot be edited."
 
 
+class ListingPurged(AppError):
+    code, status, title = "listing_purged", 409, "The days in which this listing could be had back are over."
+
+
 class FlagExists(AppError):
     code, status, title = "flag_exists", 409, "The listing has an open flag of this kind already."
 

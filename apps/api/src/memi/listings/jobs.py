@@ -1,12 +1,13 @@
-"""Background work: the end of a listing's days, and telling of many listings at once."""
+"""Background work: the end of a listing's days, purging it, and telling of many listings at once."""
 
 from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.listings import queries
+from memi.listings import purging, queries
 from memi.listings.events import ListingChanged, ListingExpiring
 from memi.listings.lifecycle import Actor
 from memi.listings.moves import NOTICE, move
@@ -14,7 +15,10 @@ from memi.platform.events import publish
 from memi.platform.jobs import enqueue, job, recurring
 from memi.platform.runtime import Runtime
 
+log = structlog.get_logger(__name__)
+
 BATCH = 200
+PURGED_AT_ONCE = 50
 
 
 class SellersListings(msgspec.Struct):
@@ -67,3 +71,18 @@ async def notice_expiring(runtime: Runtime) -> None:
                 publish(session, ListingExpiring(listing_id, seller_id))
         if len(due) < BATCH:
             return
+
+
+@recurring(timedelta(hours=1))
+async def purge_deleted(runtime: Runtime) -> None:
+    """What its owner deleted longer than MEMI_LISTING_PURGE_DAYS ago goes for good, a few at a time."""
+    age = timedelta(days=runtime.settings.listing_purge_days)
+    gone = stubs = 0
+    while True:
+        async with runtime.unit_of_work() as session:
+            removed, reduced = await purging.purge_some(session, age, PURGED_AT_ONCE)
+        gone, stubs = gone + removed, stubs + reduced
+        if removed + reduced < PURGED_AT_ONCE:
+            break
+    if gone or stubs:
+        log.info("listings_purged", gone=gone, stubs=stubs)

@@ -29,6 +29,11 @@ class Listing(Base):
         ),
         CheckConstraint("(status = 'SOLD') = (sold_at IS NOT NULL) OR status = 'REMOVED'", name="sold_has_time"),
         CheckConstraint("(previous_status IS NOT NULL) = (status IN ('REMOVED','DELETED'))", name="previous_status"),
+        CheckConstraint(
+            "purged_at IS NULL OR (status = 'DELETED' AND description = '' AND attributes = '{}' "
+            "AND num_nonnulls(condition, size, color, brand, brand_slug, material, city, lat, lon) = 0)",
+            name="purged_is_bare",
+        ),
         Index(None, "seller_id", "status", text("id DESC")),
         Index(None, "category_id", text("id DESC")),
         Index(None, "condition"),
@@ -39,6 +44,11 @@ class Listing(Base):
         Index(None, "city"),
         # Staff ask for these, who are few among many.
         Index("ix_listings_down", "status", text("id DESC"), postgresql_where=text("status IN ('REMOVED','DELETED')")),
+        Index(
+            "ix_listings_purgeable",
+            "deleted_at",
+            postgresql_where=text("status = 'DELETED' AND purged_at IS NULL"),
+        ),
         Index("ix_listings_expiring", "expires_at", postgresql_where=text("status = 'ACTIVE'")),
     )
 
@@ -71,6 +81,8 @@ class Listing(Base):
     expiry_notice_at: Mapped[OptionalTimestamp]
     sold_at: Mapped[OptionalTimestamp]
     deleted_at: Mapped[OptionalTimestamp]
+    purged_at: Mapped[OptionalTimestamp]
+    """Since when only a stub is left of it, for good."""
 
 
 class ListingImage(Base):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,11 @@ from memi.platform.paging import Found, Place
 async def find(session: AsyncSession, wanted: ListingSearch, place: Place) -> Found[UUID]:
     """Ids, newest first."""
     return await queries.find(session, wanted, place)
+
+
+async def purged(session: AsyncSession, listing_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Since when only a stub is left of these; of the others nothing is said."""
+    return await queries.purged(session, listing_ids)
 
 
 async def flags_of(session: AsyncSession, listing_ids: Sequence[UUID]) -> dict[UUID, list[ListingFlag]]:

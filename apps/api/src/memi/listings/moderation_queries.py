@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -35,6 +36,11 @@ async def find(session: AsyncSession, wanted: ListingSearch, place: Place) -> Fo
     if wanted.flagged is not None:
         statement = statement.where(Listing.id.in_(still_open) if wanted.flagged else Listing.id.not_in(still_open))
     return await page_of(session, statement, place, Listing.id)
+
+
+async def purged(session: AsyncSession, listing_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    statement = select(Listing.id, Listing.purged_at).where(Listing.id.in_(listing_ids))
+    return {row.id: row.purged_at for row in await session.execute(statement.where(Listing.purged_at.is_not(None)))}
 
 
 async def flags_of(session: AsyncSession, listing_ids: Sequence[UUID]) -> Sequence[ListingFlag]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Interval, func, literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings import queries
-from memi.listings.errors import IllegalTransition
+from memi.listings.errors import IllegalTransition, ListingPurged
 from memi.listings.events import ListingChanged, ListingMoved, Move
 from memi.listings.lifecycle import RETURNABLE, Actor, Status, allowed_moves, check_move, remembered
 from memi.listings.models import Listing, ListingHold
@@ -171,11 +171,13 @@ async def restore(session: AsyncSession, listing_id: UUID) -> Listing:
 
 
 async def undelete(session: AsyncSession, listing_id: UUID) -> Listing:
-    """An administrator undoes its owner's deletion; raises `NotFound` or `IllegalTransition`."""
+    """An administrator undoes its owner's deletion; raises `NotFound`, `ListingPurged` or `IllegalTransition`."""
     return await _by_staff(session, listing_id, "undelete")
 
 
 async def _by_staff(session: AsyncSession, listing_id: UUID, name: Move) -> Listing:
     listing = await lock(session, listing_id)
+    if name == "undelete" and listing.purged_at is not None:
+        raise ListingPurged
     await move(session, listing, name, Actor.MODERATOR)
     return listing

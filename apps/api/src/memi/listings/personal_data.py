@@ -6,13 +6,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.listings import personal_queries, queries
+from memi.listings import personal_queries
 from memi.listings.lifecycle import Actor, Status, allowed_moves
 from memi.listings.models import Listing
 from memi.listings.moves import lock, move
-from memi.listings.rendering import READY, render
-from memi.listings.service import claimant
-from memi.media import service as media
+from memi.listings.purging import keep_cover, remove_whole
+from memi.listings.rendering import render
 from memi.platform.personal_data import Batch, Kind, PersonalData
 
 _PAGE = 200
@@ -23,6 +22,8 @@ async def _listings(session: AsyncSession, user_id: UUID, after: UUID | None) ->
     found = await render(session, ids, for_owner=True)
     records: list[dict[str, Any]] = []
     for listing_id in ids:
+        if listing_id not in found:
+            continue  # purged just now
         record = msgspec.structs.asdict(found[listing_id])
         del record["seller"]
         records.append(record)
@@ -38,18 +39,13 @@ async def _erase(session: AsyncSession, user_id: UUID) -> None:
 
 
 async def _forget(session: AsyncSession, listing: Listing) -> None:
-    pictures = [image.upload_id for image in await queries.images(session, [listing.id])]
     # What moderators took down stays to be looked at; the database knows of what somebody else still refers to.
-    if listing.status != Status.REMOVED and await personal_queries.remove(session, listing):
-        await media.detach(session, claimant(listing.id), pictures)
+    if listing.status != Status.REMOVED and await remove_whole(session, listing):
         return
     if "delete" in allowed_moves(listing.status, Actor.OWNER):
         await move(session, listing, "delete", Actor.OWNER)
     await personal_queries.reduce(session, listing.id)
-    shown = await media.images(session, pictures)
-    cover = next((upload_id for upload_id in pictures if shown[upload_id].status == READY), None)
-    await queries.replace_images(session, listing.id, [] if cover is None else [(cover, None)])
-    await media.detach(session, claimant(listing.id), [upload_id for upload_id in pictures if upload_id != cover])
+    await keep_cover(session, listing)
 
 
 PERSONAL_DATA = PersonalData(

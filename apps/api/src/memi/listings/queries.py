@@ -33,10 +33,10 @@ async def lock_together(session: AsyncSession, listing_ids: Collection[UUID]) ->
 
 
 async def lock_owned(session: AsyncSession, listing_id: UUID, owner_id: UUID) -> Listing | None:
-    """The listing, locked, if it is this person's: a stranger's attempt takes no lock."""
+    """The listing, locked, if it is this person's and not purged: a stranger's attempt takes no lock."""
     return await session.scalar(
         select(Listing)
-        .where(Listing.id == listing_id, Listing.seller_id == owner_id)
+        .where(Listing.id == listing_id, Listing.seller_id == owner_id, Listing.purged_at.is_(None))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -113,8 +113,8 @@ async def public_of(session: AsyncSession, seller_id: UUID, after: UUID | None, 
 async def owned(
     session: AsyncSession, seller_id: UUID, status: str | None, before: UUID | None, limit: int
 ) -> Sequence[UUID]:
-    """One's own listings, newest first; without a status all but the deleted."""
-    statement = select(Listing.id).where(Listing.seller_id == seller_id)
+    """One's own listings, newest first; without a status all but the deleted. What is purged is nobody's to see."""
+    statement = select(Listing.id).where(Listing.seller_id == seller_id, Listing.purged_at.is_(None))
     statement = statement.where(Listing.status == status if status else Listing.status != Status.DELETED)
     if before is not None:
         statement = statement.where(Listing.id < before)

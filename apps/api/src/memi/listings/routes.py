@@ -134,7 +134,7 @@ async def list_my_listings(
     shown = ids[: asked.limit]
     found = await service.render(session, shown, for_owner=True)
     cursor = app.cursors.encode(scope, shown[-1]) if len(ids) > asked.limit else None
-    return Page([found[listing_id] for listing_id in shown], cursor)
+    return Page([found[listing_id] for listing_id in shown if listing_id in found], cursor)
 
 
 router = Router(

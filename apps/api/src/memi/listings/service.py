@@ -48,12 +48,13 @@ def claimant(listing_id: UUID) -> str:
 async def visible(session: AsyncSession, listing_id: UUID, viewer_id: UUID | None, *, staff: bool = False) -> Listing:
     """The listing if this person may read it by id, else `NotFound`.
 
-    Anyone: ACTIVE, RESERVED and SOLD ones of sellers in good standing. Owner and staff: every one.
+    Anyone: ACTIVE, RESERVED and SOLD ones of sellers in good standing. Owner and staff: every one; a stub that
+    stayed of a purged one is for staff.
     """
     listing = await queries.by_id(session, listing_id)
     if listing is None:
         raise NotFound
-    if staff or listing.seller_id == viewer_id:
+    if staff or (listing.seller_id == viewer_id and listing.purged_at is None):
         return listing
     if listing.status not in PUBLIC:
         raise NotFound

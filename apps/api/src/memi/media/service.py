@@ -177,6 +177,12 @@ def _why_not(upload: Upload | None, *, repeated: bool) -> tuple[str, str] | None
     return None
 
 
+async def lock(session: AsyncSession, upload_ids: Sequence[UUID]) -> None:
+    """Hold these uploads in the order of their ids, for whoever lets go of many for several claimants."""
+    if upload_ids:
+        await queries.lock_many(session, upload_ids)
+
+
 async def detach(session: AsyncSession, claimant: str, upload_ids: Sequence[UUID]) -> None:
     """Let go of uploads; those that nobody else claims are swept some hours later."""
     if upload_ids:

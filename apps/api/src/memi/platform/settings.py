@@ -93,6 +93,7 @@ class Settings(BaseSettings):
 
     currency: str = Field("AZN", pattern="^[A-Z]{3}$")
     listing_days: int = Field(60, ge=1, le=3650)
+    listing_purge_days: int = Field(90, ge=1, le=3650)
     reservation_request_hours: float = Field(48, gt=0, le=24 * 90)
     reservation_hold_hours: float = Field(72, gt=0, le=24 * 90)
     order_payment_hours: float = Field(24, gt=0, le=24 * 90)

@@ -15,6 +15,7 @@ from memi.listings import service as listings
 from memi.platform import clock
 from memi.platform.cursors import CursorSigner, CursorValue
 from memi.platform.database import Database
+from memi.platform.errors import NotFound
 from memi.platform.etags import etag
 from memi.platform.paging import MOST
 from memi.platform.permissions import Permission
@@ -212,7 +213,10 @@ async def hidden_listing(session: AsyncSession, listing_id: UUID, viewer: Princi
     """(page as JSON, ETag) of a listing that only its owner and moderators may read; raises `NotFound`."""
     staff = viewer.may(Permission.LISTINGS_MODERATE)
     listing = await listings.visible(session, listing_id, viewer.user_id, staff=staff)
-    read = (await listings.render(session, [listing.id], for_owner=listing.seller_id == viewer.user_id))[listing.id]
+    own = listing.seller_id == viewer.user_id
+    read = (await listings.render(session, [listing.id], for_owner=own)).get(listing_id)
+    if read is None:  # purged just now
+        raise NotFound
     page = page_json(read).encode()
     body = finish_page(page, read.favorite_count, read.view_count, False)
     return body, _tag(page, read.version, read.favorite_count, read.view_count)
