@@ -6,22 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from memi.platform.ids import new_id
+from support.bare_items import add_item
 from support.people import People, Person
 from support.sql import Sql
-
-_INSERT = """
-INSERT INTO listings (id, seller_id, title, price_amount, currency, condition, category_id, status, version,
-                      published_at, expires_at, sold_at)
-SELECT $1, $2, $3, 4500, 'AZN', (SELECT code FROM conditions ORDER BY code LIMIT 1),
-       (SELECT id FROM categories ORDER BY id LIMIT 1), $4, 1, now(), now() + interval '60 days',
-       CASE WHEN $4 = 'SOLD' THEN now() END
-"""
-
-_COUNT = """
-INSERT INTO seller_stats AS s (user_id, active_listing_count) VALUES ($1, 1)
-ON CONFLICT (user_id) DO UPDATE SET active_listing_count = s.active_listing_count + 1
-"""
 
 
 @dataclass
@@ -55,12 +42,7 @@ class Deals:
 
     async def item(self, seller: Person, status: str = "ACTIVE") -> str:
         """The id of a listing of the seller's."""
-        listing_id = new_id()
-        await self.sql.execute(_INSERT, listing_id, UUID(seller.id), "Wool coat", status)
-        await self.sql.execute("INSERT INTO listing_counters (listing_id) VALUES ($1)", listing_id)
-        if status == "ACTIVE":
-            await self.sql.execute(_COUNT, UUID(seller.id))
-        return str(listing_id)
+        return await add_item(self.sql, seller, status)
 
     async def new(self, *, seller: Person | None = None, item: str | None = None, name: str = "Leyla") -> Deal:
         """A new buyer's request of an item."""

@@ -2,21 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from memi.platform.ids import new_id
+from support.bare_items import add_item
 from support.people import People, Person
 from support.sql import Sql
-
-_ITEM = """
-INSERT INTO listings (id, seller_id, title, price_amount, currency, condition, category_id, status, version,
-                      published_at, expires_at, sold_at)
-SELECT $1, $2, 'Wool coat', 4500, 'AZN', (SELECT code FROM conditions ORDER BY code LIMIT 1),
-       (SELECT id FROM categories ORDER BY id LIMIT 1), $3, 1, now(), now() + interval '60 days',
-       CASE WHEN $3 = 'SOLD' THEN now() END
-"""
 
 
 @dataclass
@@ -46,10 +38,7 @@ class Talks:
 
     async def item(self, seller: Person, status: str = "ACTIVE") -> str:
         """The id of a listing without pictures."""
-        listing_id = new_id()
-        await self.sql.execute(_ITEM, listing_id, UUID(seller.id), status)
-        await self.sql.execute("INSERT INTO listing_counters (listing_id) VALUES ($1)", listing_id)
-        return str(listing_id)
+        return await add_item(self.sql, seller, status)
 
     async def new(self, buyer: Person | None = None, seller: Person | None = None) -> Talk:
         seller = seller or await self.people.new("Murad")

@@ -72,18 +72,16 @@ async def test_is_learnt_anew_and_keeps_the_other_numbers(
     runtime: Runtime,
 ) -> None:
     seller = await people.new("Murad")
-    await sql.execute(
-        "INSERT INTO seller_stats (user_id, active_listing_count, sold_count) VALUES ($1, 4, 7)", UUID(seller.id)
-    )
     for _ in range(3):
         await answered_after(talks, sql, seller, 10**7)
+    await sql.execute("UPDATE seller_stats SET sold_count = 7 WHERE user_id = $1", UUID(seller.id))
     await learn_reply_times.run(runtime)
     assert await shown(client, seller) == 32_767
     for _ in range(20):
         await answered_after(talks, sql, seller, 0.5)
     await learn_reply_times.run(runtime)
     profile = (await client.get(f"/api/v1/users/{seller.id}")).json()
-    assert (profile["reply_minutes"], profile["active_listing_count"], profile["sold_count"]) == (1, 4, 7)
+    assert (profile["reply_minutes"], profile["active_listing_count"], profile["sold_count"]) == (1, 23, 7)
 
 
 async def test_an_installation_with_chats_brings_its_answers_along(server: EmbeddedUrls) -> None:

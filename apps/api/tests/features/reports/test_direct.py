@@ -37,16 +37,6 @@ async def events(cases: Cases, person: Person) -> list[str]:
     return [item["event"] for item in await cases.told(person)]
 
 
-async def item_of(cases: Cases, seller: Person) -> str:
-    """One that is counted among the seller's."""
-    await cases.sql.execute(
-        "INSERT INTO seller_stats (user_id, active_listing_count) VALUES ($1, 1) ON CONFLICT (user_id)"
-        " DO UPDATE SET active_listing_count = seller_stats.active_listing_count + 1",
-        UUID(seller.id),
-    )
-    return await cases.talks.item(seller)
-
-
 async def appeal(person: Person, report: str) -> httpx.Response:
     return await person.post(f"/reports/{report}/appeal", {"text": "I have the receipt."})
 
@@ -60,7 +50,7 @@ class TestRemoving:
         self, cases: Cases, people: People, run_jobs: RunJobs
     ) -> None:
         seller, moderator, colleague = await people.new("Murad"), await people.moderator(), await people.moderator()
-        item = await item_of(cases, seller)
+        item = await cases.talks.item(seller)
         assert (await remove(moderator, item)).status_code == 200
         await run_jobs()
         assert await events(cases, seller) == ["moderation.decided"]
@@ -89,7 +79,7 @@ class TestRemoving:
     ) -> None:
         """Nor is a later removal undone by an appeal against an earlier one."""
         seller, moderator, colleague = await people.new("Murad"), await people.moderator(), await people.moderator()
-        item = await item_of(cases, seller)
+        item = await cases.talks.item(seller)
         await remove(moderator, item)
         await run_jobs()
         first = (await appeal(seller, (await said(cases, seller))[0]["report_id"])).json()["id"]
@@ -105,7 +95,7 @@ class TestRemoving:
 
     async def test_a_refused_removal_decides_nothing(self, cases: Cases, people: People, run_jobs: RunJobs) -> None:
         seller, moderator = await people.new("Murad"), await people.moderator()
-        item = await item_of(cases, seller)
+        item = await cases.talks.item(seller)
         await remove(moderator, item)
         before = await cases.count("moderation_decisions"), await cases.count()
         assert (await remove(moderator, item)).json()["code"] == "illegal_transition"
@@ -118,7 +108,7 @@ class TestRemoving:
 
     async def test_many_at_once_are_a_decision_each(self, cases: Cases, people: People, run_jobs: RunJobs) -> None:
         seller, moderator = await people.new("Murad"), await people.moderator()
-        items = [await item_of(cases, seller) for _ in range(3)]
+        items = [await cases.talks.item(seller) for _ in range(3)]
         reply = await moderator.post("/admin/bulk/listings", {"action": "REMOVE", "ids": items, "reason": WHY})
         assert reply.json()["done"] == 3, reply.text
         await run_jobs()
@@ -126,7 +116,7 @@ class TestRemoving:
 
     async def test_of_ones_own_is_no_decision(self, cases: Cases, people: People) -> None:
         moderator, before = await people.moderator(), await cases.count("moderation_decisions")
-        item = await item_of(cases, moderator)
+        item = await cases.talks.item(moderator)
         assert (await remove(moderator, item)).status_code == 200
         assert await cases.count("moderation_decisions") == before
 
