@@ -35,6 +35,7 @@ from memi.auth import personal_data as auth_data
 from memi.auth import routes as auth_routes
 from memi.auth import session_routes as auth_session_routes
 from memi.catalog import routes as catalog_routes
+from memi.chat import erasing as chat_erasing
 from memi.chat import flag_routes as chat_flag_routes
 from memi.chat import handlers as chat_handlers
 from memi.chat import jobs as chat_jobs
@@ -177,6 +178,7 @@ JOBS: list[ModuleType] = [
     search_replay_jobs,
     admin_category_jobs,
     chat_jobs,
+    chat_erasing,
     reservations_jobs,
     orders_jobs,
     payment_jobs,

@@ -1,13 +1,14 @@
-"""HTTP for staff: accounts that go and come back."""
+"""HTTP for staff: accounts that go and come back, and what their owners said."""
 
 from uuid import UUID
 
-from litestar import Response, Router, delete, post
+from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from memi.admin import accounts, views
-from memi.admin.errors import CannotDeleteSelf, StaffProtected
-from memi.admin.schemas import AccountRead, Reason
+from memi.admin.errors import AccountNotErased, CannotDeleteSelf, StaffProtected
+from memi.admin.refusals import DEED, STAFF
+from memi.admin.schemas import AccountRead, Reason, WordsRead
 from memi.platform.dependencies import Caller, IfMatch, Session, recently_proved, requires
 from memi.platform.errors import (
     NotAuthenticated,
@@ -51,4 +52,28 @@ async def restore_user(
     return views.tagged_account(await accounts.restore_user(session, caller, user_id, data.reason, if_match))
 
 
-router = Router("", route_handlers=[delete_user, restore_user], tags=["admin"])
+_WORDS = "/admin/users/{user_id:uuid}/erase-words"
+
+
+@post(
+    _WORDS,
+    status_code=202,
+    guards=[requires(Permission.USERS_ERASE_WORDS), recently_proved],
+    responses=problems(*DEED, StepUpRequired, AccountNotErased),
+)
+async def erase_words(user_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session) -> WordsRead:
+    """Erase what a person said in chats and their pictures there, once their account is erased; a job does it.
+
+    Who wrote when stays, and so does what the other side said. Chats that moderators may still have to read are waited
+    for. Read how far it is with `GET`; asked for again, nothing is done twice.
+    """
+    return WordsRead(user_id, *await accounts.erase_words(session, caller, user_id, data.reason))
+
+
+@get(_WORDS, guards=[requires(Permission.USERS_ERASE_WORDS)], responses=problems(*STAFF, NotFound))
+async def read_words_left(user_id: FromPath[UUID], session: Session) -> WordsRead:
+    """Whether anything is left of what a person said in chats."""
+    return WordsRead(user_id, *await accounts.words_left(session, user_id))
+
+
+router = Router("", route_handlers=[delete_user, restore_user, erase_words, read_words_left], tags=["admin"])

@@ -1,5 +1,7 @@
 """Refusals of the admin feature."""
 
+from datetime import datetime
+
 from memi.platform.errors import AppError
 
 
@@ -21,6 +23,13 @@ class CannotChangeOwnRoles(AppError):
 
 class CannotDeleteSelf(AppError):
     code, status, title = "cannot_delete_self", 409, "Delete your own account by `DELETE /users/me`."
+
+
+class AccountNotErased(AppError):
+    code, status, title = "account_not_erased", 409, "What people said is erased only after their account."
+
+    def __init__(self, erase_after: datetime | None) -> None:
+        super().__init__(erase_after=erase_after)
 
 
 class SellerGone(AppError):

@@ -159,6 +159,14 @@ class AccountDetails(AccountRead):
     numbers: AccountNumbers
 
 
+class WordsRead(msgspec.Struct):
+    """What is left of what a person said in chats. `held_back`: some of it, because moderators may have to read it."""
+
+    user_id: UUID
+    words_left: bool
+    held_back: bool
+
+
 class AuditEntryRead(msgspec.Struct):
     id: UUID
     at: datetime

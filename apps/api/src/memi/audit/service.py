@@ -26,25 +26,25 @@ async def record(
     reason: str | None = None,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
-) -> None:
+) -> UUID:
     """Write that `caller` did `action` ("listing.remove"); it lasts if and only if this unit of work does.
 
     None did what nobody did: what time ended. Who acts in somebody's place is named beside them. `before` and `after`
-    hold what changed, as JSON can say it; values whose name says they are secret are left out.
+    hold what changed, as JSON can say it; values whose name says they are secret are left out. Returns the entry's id.
     """
-    session.add(
-        AuditEntry(
-            actor_id=None if caller is None else caller.user_id,
-            impersonator_id=None if caller is None else caller.impersonator_id,
-            action=action,
-            target_type=target_type,
-            target_id=str(target_id),
-            reason=reason,
-            before=_plain(before),
-            after=_plain(after),
-        )
+    entry = AuditEntry(
+        actor_id=None if caller is None else caller.user_id,
+        impersonator_id=None if caller is None else caller.impersonator_id,
+        action=action,
+        target_type=target_type,
+        target_id=str(target_id),
+        reason=reason,
+        before=_plain(before),
+        after=_plain(after),
     )
+    session.add(entry)
     await session.flush()
+    return entry.id
 
 
 async def find(

@@ -1,10 +1,11 @@
 """Statements of flags on messages."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,3 +67,15 @@ async def resolve(session: AsyncSession, flag_id: UUID) -> bool:
         .execution_options(synchronize_session=False)
     )
     return (await session.execute(statement)).first() is not None
+
+
+async def forget_notes(session: AsyncSession, age: timedelta, limit: int) -> int:
+    """Take away what was noted on flags that were resolved longer than `age` ago; how many there were."""
+    due = (
+        select(MessageFlag.id)
+        .where(MessageFlag.note.is_not(None), MessageFlag.resolved_at < func.now() - literal(age, Interval))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(MessageFlag).where(MessageFlag.id.in_(due)).values(note=None).returning(MessageFlag.id)
+    return len((await session.scalars(statement.execution_options(synchronize_session=False))).all())

@@ -16,7 +16,7 @@ SETTLED_SECONDS = 150
 WINDOW = 2000
 
 _STATE = "id, buyer_id, seller_id, last_seq, buyer_read_seq, seller_read_seq"
-_MESSAGE = "m.id, m.chat_id, m.seq, m.sender_id, m.kind, m.body, m.client_id, m.created_at"
+_MESSAGE = "m.id, m.chat_id, m.seq, m.sender_id, m.kind, m.body, m.client_id, m.created_at, m.words_erased_at"
 
 _BY_ID = f"SELECT {_STATE} FROM chats WHERE id = ANY($1::uuid[])"  # noqa: S608  # only our own column lists
 _BASELINE = f"""

@@ -1,4 +1,4 @@
-"""Tables of chats. Messages are never changed; each chat numbers its own from 1 without gaps."""
+"""Tables of chats. Messages lose their words at most; each chat numbers its own from 1 without gaps."""
 
 from uuid import UUID
 
@@ -49,7 +49,13 @@ class Message(Base):
         CheckConstraint("kind IN ('TEXT','IMAGE','SYSTEM')", name="kind"),
         CheckConstraint("(kind = 'SYSTEM') = (sender_id IS NULL)", name="system_has_no_sender"),
         CheckConstraint("seq > 0", name="seq_from_1"),
-        CheckConstraint("char_length(body) BETWEEN 1 AND 4000", name="body_length"),
+        CheckConstraint(
+            "char_length(body) <= 4000 AND (char_length(body) > 0) = (words_erased_at IS NULL)", name="body_length"
+        ),
+        CheckConstraint(
+            "words_erased_at IS NULL OR (sender_id IS NOT NULL AND num_nonnulls(client_id, upload_id) = 0)",
+            name="erased_is_wordless",
+        ),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 100", name="client_id_length"),
         Index("uq_messages_chat_id_seq", "chat_id", "seq", unique=True),
         Index(
@@ -73,16 +79,23 @@ class Message(Base):
     upload_id: Mapped[UUID | None] = mapped_column(ForeignKey("uploads.id", ondelete="RESTRICT"))
     client_id: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[CreatedAt]
+    words_erased_at: Mapped[OptionalTimestamp]
+    """When what a person said in it was erased, whose account had been: see docs/decisions/0053."""
 
 
 class MessageFlag(Base):
-    """Something about a message for moderators to look at. The message itself stays as it was written."""
+    """Something about a message for moderators to look at; resolved, without its note, when the words are erased."""
 
     __tablename__ = "message_flags"
     __table_args__ = (
         CheckConstraint("source IN ('RULE','PLUGIN')", name="source"),
         Index("uq_message_flags_message_id", "message_id", "kind", "source", unique=True),
         Index("ix_message_flags_queue", "id", postgresql_where=text("resolved_at IS NULL")),
+        Index(
+            "ix_message_flags_noted",
+            "resolved_at",
+            postgresql_where=text("resolved_at IS NOT NULL AND note IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -14,6 +14,7 @@ from memi.users import service as users
 _CHATS = 20
 _MESSAGES = 1000
 _WHY = "the other side's conversation too: it stays, as with a deleted user"
+_WORDS = _WHY + "; its words go when an administrator has them erased, which leaves who wrote when"
 
 
 async def partners(session: AsyncSession, user_id: UUID, after: UUID | None, limit: int) -> Sequence[tuple[UUID, UUID]]:
@@ -60,6 +61,7 @@ async def _messages(session: AsyncSession, user_id: UUID, after: tuple[UUID, int
             "kind": row.kind,
             "body": row.body,
             "created_at": row.created_at,
+            "words_erased_at": row.words_erased_at,
         }
         for row in rows
     ]
@@ -83,5 +85,5 @@ PERSONAL_DATA = PersonalData(
         Kind("chats", "Your chats: about which item, with whom by name.", _chats),
         Kind("messages", "Every message of your chats, yours and those you got.", _messages),
     ),
-    kept={"chats.buyer_id": _WHY, "chats.seller_id": _WHY, "messages.sender_id": _WHY},
+    kept={"chats.buyer_id": _WHY, "chats.seller_id": _WHY, "messages.sender_id": _WORDS},
 )

@@ -12,7 +12,7 @@ from memi.chat.models import Chat
 # A few chats at a time, each read along its own index: what is sorted stays small however much there is.
 _MESSAGES = text(
     """
-    SELECT m.chat_id, m.seq, m.sender_id, m.kind, m.body, m.created_at
+    SELECT m.chat_id, m.seq, m.sender_id, m.kind, m.body, m.created_at, m.words_erased_at
     FROM (
         SELECT id FROM chats WHERE id = ANY(CAST(:chats AS uuid[]))
     ) AS c CROSS JOIN LATERAL (

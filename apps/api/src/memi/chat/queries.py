@@ -12,12 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from memi.chat.models import Chat, Message
 from memi.platform.ids import new_id
 
-SEND = "SELECT * FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8)"
-"""The whole of sending, in one round trip and its own transaction; see docs/decisions/0024."""
+SEND = "SELECT *, NULL::timestamptz FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8)"
+"""The whole of sending, in one round trip and its own transaction; see docs/decisions/0024.
+
+What is sent, or was under the same `client_id`, has its words: they are erased together with the `client_id`.
+"""
 
 _SEND_IN_UNIT = text(
-    "SELECT * FROM chat_send(CAST(:chat AS uuid), CAST(:sender AS uuid), CAST(:message AS uuid), CAST(:body AS text), "
-    "CAST(:client_id AS text), CAST(:verified_only AS boolean), '{}', '{}')"
+    "SELECT *, CAST(NULL AS timestamptz) AS words_erased_at FROM chat_send(CAST(:chat AS uuid), "
+    "CAST(:sender AS uuid), CAST(:message AS uuid), CAST(:body AS text), CAST(:client_id AS text), "
+    "CAST(:verified_only AS boolean), '{}', '{}')"
 )
 
 # An answer moves its chat, so chats that moved lately are all there is to look at.

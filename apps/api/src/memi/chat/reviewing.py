@@ -19,7 +19,7 @@ async def review(event: MessageSent, session: AsyncSession) -> None:
         return
     message = await moderation_queries.message(session, event.message_id)
     chat = await queries.by_id(session, event.chat_id)
-    if message is None or chat is None:
+    if message is None or chat is None or message.words_erased_at is not None:
         return
     question = ChatMessage(text=message.body, number=message.seq, by_seller=message.sender_id == chat.seller_id)
     answer = await plugins.ask(CHAT_MODERATOR, question)

@@ -60,7 +60,10 @@ class MessagesQuery(RequestModel):
 
 
 class MessageRead(msgspec.Struct, frozen=True):
-    """`sender_id` is null for SYSTEM lines, whose body is a stable code like "reservation.accepted"."""
+    """`sender_id` is null for SYSTEM lines, whose body is a stable code like "reservation.accepted".
+
+    With `words_erased_at` the sender's account is gone and so is what they said: `body` is empty, whatever the kind.
+    """
 
     id: UUID
     chat_id: UUID
@@ -70,6 +73,7 @@ class MessageRead(msgspec.Struct, frozen=True):
     body: str
     client_id: str | None
     created_at: datetime
+    words_erased_at: datetime | None
 
 
 class ChatRead(msgspec.Struct):

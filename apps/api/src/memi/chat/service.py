@@ -197,6 +197,7 @@ def to_read(row: Any) -> MessageRead:
         body=row.body,
         client_id=row.client_id,
         created_at=row.created_at,
+        words_erased_at=row.words_erased_at,
     )
 
 

@@ -1,9 +1,10 @@
 """Statements about single flags."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings.models import ListingFlag
@@ -39,3 +40,15 @@ async def resolve(session: AsyncSession, listing_id: UUID, flag_id: UUID | None)
     if flag_id is not None:
         statement = statement.where(ListingFlag.id == flag_id)
     return sorted((await session.scalars(statement)).all(), key=lambda flag: flag.id)
+
+
+async def forget_notes(session: AsyncSession, age: timedelta, limit: int) -> int:
+    """Take away what was noted on flags that were resolved longer than `age` ago; how many there were."""
+    due = (
+        select(ListingFlag.id)
+        .where(ListingFlag.note.is_not(None), ListingFlag.resolved_at < func.now() - literal(age, Interval))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(ListingFlag).where(ListingFlag.id.in_(due)).values(note=None).returning(ListingFlag.id)
+    return len((await session.scalars(statement.execution_options(synchronize_session=False))).all())

@@ -1,4 +1,4 @@
-"""Background work: the end of a listing's days, purging it, and telling of many listings at once."""
+"""Background work: the end of a listing's days, purging it, notes on flags, and telling of many listings at once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.listings import purging, queries
+from memi.listings import flag_queries, purging, queries
 from memi.listings.events import ListingChanged, ListingExpiring
 from memi.listings.lifecycle import Actor
 from memi.listings.moves import NOTICE, move
@@ -86,3 +86,13 @@ async def purge_deleted(runtime: Runtime) -> None:
             break
     if gone or stubs:
         log.info("listings_purged", gone=gone, stubs=stubs)
+
+
+@recurring(timedelta(hours=1))
+async def forget_notes(runtime: Runtime) -> None:
+    """Of flags that were resolved longer than MEMI_INTELLIGENCE_DAYS ago: a note may repeat what people wrote."""
+    age = timedelta(days=runtime.settings.intelligence_days)
+    found = BATCH
+    while found == BATCH:
+        async with runtime.unit_of_work() as session:
+            found = await flag_queries.forget_notes(session, age, BATCH)

@@ -59,7 +59,9 @@ TABLE: tuple[Transition, ...] = (
     Transition(
         (_S.DRAFT, _S.ACTIVE, _S.RESERVED, _S.EXPIRED), _S.DELETED, "delete", (_A.OWNER,), "the seller takes it down"
     ),
-    Transition((_S.DELETED,), None, "undelete", (_A.MODERATOR,), "an administrator undoes the deletion"),
+    Transition(
+        (_S.DELETED,), None, "undelete", (_A.MODERATOR,), "an administrator undoes the deletion, before the purge"
+    ),
     Transition(_BUT_DELETED, _S.REMOVED, "remove", (_A.MODERATOR,), "a moderator takes it down"),
     Transition((_S.REMOVED,), None, "restore", (_A.MODERATOR,), "a moderator undoes the removal"),
 )
@@ -113,6 +115,10 @@ def as_markdown() -> str:
         "A listing is RESERVED exactly while it has its one hold. DELETED and REMOVED end the hold, so a listing that",
         "was RESERVED comes back as ACTIVE. Who may read what: ACTIVE and RESERVED are browsed and searched, SOLD is",
         "read by id, the rest is for the owner and for moderators.",
+        "",
+        "What has been DELETED for `MEMI_LISTING_PURGE_DAYS` (90) is purged for good: removed, or, where chats, deals",
+        "or reports of others are about it, left as a stub of title, price and cover, which `undelete` refuses with",
+        "409 `listing_purged`. Its owner finds it under `GET /users/me/listings?status=DELETED` until then.",
         "",
     ]
     return "\n".join(lines)

@@ -136,6 +136,11 @@ class ListingFlag(Base):
     __table_args__ = (
         CheckConstraint("source IN ('USER','RULE','PLUGIN')", name="source"),
         Index(None, "listing_id"),
+        Index(
+            "ix_listing_flags_noted",
+            "resolved_at",
+            postgresql_where=text("resolved_at IS NOT NULL AND note IS NOT NULL"),
+        ),
         Index("ix_listing_flags_open", "kind", "created_at", postgresql_where=text("resolved_at IS NULL")),
         Index(
             "uq_listing_flags_of_plugins",

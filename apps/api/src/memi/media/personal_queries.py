@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.media.models import Upload, UploadClaim
@@ -32,6 +32,21 @@ async def claimed(session: AsyncSession, owner_id: UUID) -> set[UUID]:
         .distinct()
     )
     return set((await session.scalars(statement)).all())
+
+
+async def claimed_of(session: AsyncSession, upload_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these uploads that somebody uses."""
+    statement = select(UploadClaim.upload_id).where(UploadClaim.upload_id.in_(upload_ids)).distinct()
+    return set((await session.scalars(statement)).all())
+
+
+async def remove_uses(session: AsyncSession, uses: Sequence[tuple[str, UUID]]) -> None:
+    """Each (claimant, upload). The uploads must be locked."""
+    await session.execute(
+        delete(UploadClaim)
+        .where(tuple_(UploadClaim.claimant, UploadClaim.upload_id).in_(uses))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def forget_origin(session: AsyncSession, upload_ids: Sequence[UUID]) -> None:

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     USERS_BLOCK = "users:block"
     USERS_DELETE = "users:delete"
+    USERS_ERASE_WORDS = "users:erase_words"
     USERS_ROLES = "users:roles"
     USERS_RESET_MFA = "users:reset_mfa"
     USERS_IMPERSONATE = "users:impersonate"

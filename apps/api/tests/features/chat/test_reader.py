@@ -13,7 +13,7 @@ CHAT, BUYER, SELLER = new_id(), new_id(), new_id()
 
 def message(seq: int, sender: UUID | None = BUYER) -> MessageRead:
     kind = "TEXT" if sender else "SYSTEM"
-    return MessageRead(new_id(), CHAT, seq, sender, kind, "x", None, datetime.now(UTC))
+    return MessageRead(new_id(), CHAT, seq, sender, kind, "x", None, datetime.now(UTC), None)
 
 
 def state(last: int, buyer: int = 0, seller: int = 0) -> ChatState:

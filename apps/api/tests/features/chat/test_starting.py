@@ -38,6 +38,7 @@ class TestStartChat:
             "body": "Salam!",
             "client_id": "one",
             "created_at": 0,
+            "words_erased_at": None,
         }
         assert message["created_at"].endswith("Z")
 
