@@ -13,7 +13,7 @@ from types import FrameType
 from memi.cli.errors import CommandFailed, complain
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 20.0  # a server process takes up to 10 s for its requests and 5 s for its last events of usage
 _TICK_SECONDS = 0.2
 _STEADY_SECONDS = 10.0
 _QUICK_DEATHS = 3

@@ -10,6 +10,8 @@ import brotli
 from litestar.types import Message
 
 _MINIMUM = 1024
+_USUAL = 200
+"""Bytes of what a client says that it takes."""
 _REFUSED = re.compile(rb";q=0(\.0*)?$").search
 _PACK: dict[bytes, Callable[[bytes], bytes]] = {
     b"br": lambda body: cast(bytes, brotli.compress(body, quality=4)),  # pyright: ignore[reportUnknownMemberType]  # untyped
@@ -35,8 +37,13 @@ def compress(headers: Headers, message: Any, accepts: bytes) -> tuple[Headers, M
     return kept, message
 
 
-@lru_cache(maxsize=256)
 def _coding(accepts: bytes) -> bytes | None:
+    # What browsers send is short and the same again; nothing longer may fill the memory.
+    return _choose(accepts) if len(accepts) <= _USUAL else _choose.__wrapped__(accepts)
+
+
+@lru_cache(maxsize=256)
+def _choose(accepts: bytes) -> bytes | None:
     offered = accepts.replace(b" ", b"").lower().split(b",")
     codings = {part.partition(b";")[0] for part in offered if not _REFUSED(part)}
     return next((coding for coding in _PACK if coding in codings), None)

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     notification_days: int = Field(180, ge=30, le=3650)
 
     usage_days: int = Field(400, ge=31, le=36_600)
-    usage_buffer: int = Field(10_000, ge=500, le=1_000_000)
+    usage_buffer: int = Field(10_000, ge=1000, le=1_000_000)
 
     max_body_bytes: int = Field(1_048_576, ge=1024)
     max_json_depth: int = Field(32, ge=4, le=200)

@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from memi.platform import metrics
 from memi.platform.client_address import client_address
@@ -23,6 +21,7 @@ from memi.platform.settings import Settings
 from memi.platform.unit_of_work import UnitOfWork
 from memi.usage import queries
 from memi.usage.bots import is_bot
+from memi.usage.failures import is_their_fault, passes
 from memi.usage.keys import UsageKeys
 from memi.usage.schemas import Describe, EventRow, Kind, ListingFacts, Origin, Sighting, Today
 from memi.usage.service import DAY_SALT
@@ -32,15 +31,16 @@ BATCH = 1000
 _SECONDS = 1.0
 _LAST_SECONDS = 5.0
 """How long a process that stops may take to write what it still has."""
+_LAST_PAUSE = 0.2
 _TRIES = 3
 """How often a batch is tried that fails by itself; a database that cannot be reached is waited for."""
+_REFUSED_ALONE = 10
+"""After so many refused events of a batch it is not them: what is left of it goes at once."""
 _AT_ONCE = 100
 _MAX_AGENT = 300
 _FORWARDED = b"x-forwarded-for"
-# SQLSTATE classes that say that it was not the events' fault: try the same again.
-_PASSING = ("08", "25", "40", "53", "55", "57", "58", "XX")
-# Those that say that it was: data that cannot be, constraints that it breaks.
-_THEIR_FAULT = ("22", "23")
+_FORWARDED_BYTES = 500
+"""As much of its end as is kept: the nearest proxies write there, and what stands before can be of any length."""
 
 
 class Recorder:
@@ -59,6 +59,8 @@ class Recorder:
         self._batch_id: UUID | None = None
         self._tried_at: datetime | None = None
         self._tries = 0
+        self._refused = 0
+        self._overflows = False
         self._stopping = False
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -82,10 +84,10 @@ class Recorder:
             return
         waiting = self._waiting
         if len(waiting) >= self._room:
-            metrics.USAGE_EVENTS.labels("dropped").inc()
+            self._overflow()
             return
         # Whatever can wait is left to the flush: this is part of the hottest reads.
-        forwarded = tuple(item for item in scope["headers"] if item[0] == _FORWARDED) if self._behind_proxies else ()
+        forwarded = _forwarded(scope) if self._behind_proxies else ()
         client = scope.get("client")
         origin = (client[0] if client else None, forwarded, agent)
         waiting.append(Sighting(kind, user_id, origin, listing_id, search_id, position, category, words, properties))
@@ -105,7 +107,7 @@ class Recorder:
             try:
                 async with asyncio.timeout(_LAST_SECONDS):
                     await task
-                    await self.flush()
+                    await self._finish()
             except Exception as error:
                 # The process ends, whatever this was: what could not be written is told of, and lost.
                 left = sum(map(len, self._pieces)) + len(self._waiting)
@@ -121,15 +123,18 @@ class Recorder:
                     batch = {new_id(): self._waiting.popleft() for _ in range(min(BATCH, fresh))}
                     fresh -= len(batch)
                     self._pieces.append(batch)
-                    self._batch_id, self._tried_at, self._tries = next(iter(batch)), None, 0
+                    self._batch_id, self._tried_at, self._tries, self._refused = next(iter(batch)), None, 0, 0
                 try:
-                    written = await self._write(self._pieces[0])
+                    # A database that is gone without a word would keep this waiting for ever.
+                    async with asyncio.timeout(self._settings.request_seconds):
+                        written = await self._write(self._pieces[0])
                 except DBAPIError as error:
-                    if not _state(error).startswith(_THEIR_FAULT):
+                    if not is_their_fault(error):
                         raise
                     self._find_refused(self._pieces.popleft())
                     continue
                 self._pieces.popleft()
+                self._tries, self._overflows = 0, False
                 metrics.USAGE_EVENTS.labels("written").inc(written)
 
     def _find_refused(self, piece: Mapping[UUID, Sighting]) -> None:
@@ -138,6 +143,12 @@ class Recorder:
         if len(items) == 1:
             metrics.USAGE_EVENTS.labels("dropped").inc()
             log.error("usage_event_refused", kind=items[0][1].kind)
+            self._refused += 1
+            if self._refused >= _REFUSED_ALONE:
+                left = sum(map(len, self._pieces))
+                self._pieces.clear()
+                metrics.USAGE_EVENTS.labels("dropped").inc(left)
+                log.error("usage_batch_refused", events=left)
             return
         middle = len(items) // 2
         self._pieces.extendleft((dict(items[middle:]), dict(items[:middle])))
@@ -149,17 +160,33 @@ class Recorder:
                 async with asyncio.timeout(_SECONDS):
                     await (asyncio.sleep(_SECONDS) if failed else self._full.wait())
             self._full.clear()
-            try:
-                await self.flush()
-                failed = False
-            except Exception as error:
-                # Whatever it was, the requests go on, and so must this.
-                self._give_up_or_wait(error)
-                failed = True
+            failed = not await self._flushed()
+
+    async def _flushed(self) -> bool:
+        """Whether all that waits is written."""
+        try:
+            await self.flush()
+        except Exception as error:
+            # Whatever it was, the requests go on, and so must this.
+            self._give_up_or_wait(error)
+            return False
+        return True
+
+    async def _finish(self) -> None:
+        while True:
+            if await self._flushed():
+                return
+            await asyncio.sleep(_LAST_PAUSE)
+
+    def _overflow(self) -> None:
+        metrics.USAGE_EVENTS.labels("dropped").inc()
+        if not self._overflows:
+            self._overflows = True
+            log.error("usage_buffer_full", events=self._room)
 
     def _give_up_or_wait(self, error: Exception) -> None:
         waiting = sum(map(len, self._pieces)) + len(self._waiting)
-        if _passes(error):
+        if passes(error):
             log.warning("usage_delayed", error=type(error).__name__, events=waiting)
             return
         self._tries += 1
@@ -222,18 +249,7 @@ class Recorder:
         )
 
 
-def _state(error: Exception) -> str:
-    """The SQLSTATE of what went wrong, or nothing."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(cause, "sqlstate", None) or "")
-
-
-def _passes(error: Exception) -> bool:
-    """Whether the same may well be taken later."""
-    if state := _state(error):
-        return state.startswith(_PASSING)
-    if isinstance(error, DBAPIError):
-        error = error.orig if isinstance(error.orig, Exception) else error
-    return isinstance(error, OSError | TimeoutError | PoolTimeout) or (
-        isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    )
+def _forwarded(scope: Any) -> tuple[tuple[bytes, bytes], ...]:
+    """The end of what says where the request comes from."""
+    found = b",".join(value for name, value in scope["headers"] if name == _FORWARDED)
+    return ((_FORWARDED, found[-_FORWARDED_BYTES:]),) if found else ()

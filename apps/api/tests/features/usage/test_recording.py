@@ -1,41 +1,18 @@
 """What browsing leaves behind, and what it does not."""
 
-import asyncio
 import json
-import random
-from collections.abc import Collection
-from ipaddress import ip_network
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
-from prometheus_client import REGISTRY
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from features.usage.conftest import PHONE, Visits
-from memi.listings.viewing import facts
-from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.keyring import KeyRing
-from memi.platform.runtime import Runtime
 from memi.usage.keys import UsageKeys
-from memi.usage.recorder import Recorder
-from memi.usage.schemas import ListingFacts
 from support.items import LEAF, make_listing
 from support.people import People
 from support.sql import Sql
 
 NOWHERE = {"type": "http", "client": ("198.51.100.7", 1), "headers": [(b"user-agent", b"a browser")]}
-
-CUT_OFF = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = 'memi_app' AND application_name = 'memi'
-"""
-
-
-def counted(outcome: str) -> float:
-    value = REGISTRY.get_sample_value("memi_usage_events_total", {"outcome": outcome})
-    return value or 0.0
 
 
 class TestViews:
@@ -181,140 +158,3 @@ class TestKeys:
             keys.visitor(b"t" * 32, address, b"a") for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")
         )
         assert one == same != other
-
-
-class TestWriting:
-    """The recorder itself, apart from the one that the application runs."""
-
-    @pytest.fixture
-    def recorder(self, runtime: Runtime) -> Recorder:
-        return Recorder(runtime.settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), facts)
-
-    async def written(self, sql: Sql, search_id: UUID) -> list[UUID]:
-        return [row["id"] for row in await sql.rows("SELECT id FROM usage_events WHERE search_id = $1", search_id)]
-
-    async def test_a_full_buffer_drops_and_counts_what_comes(self, runtime: Runtime, sql: Sql) -> None:
-        settings = runtime.settings.model_copy(update={"usage_buffer": 500})
-        recorder = Recorder(settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), facts)
-        search_id, before = uuid4(), counted("dropped")
-        for _ in range(510):
-            recorder.record(NOWHERE, "SEARCH", None, search_id=search_id)
-        assert counted("dropped") == before + 10
-        await recorder.flush()
-        assert len(await self.written(sql, search_id)) == 500
-
-    async def test_a_visitors_address_is_what_a_trusted_proxy_says_and_nobody_else(
-        self, runtime: Runtime, sql: Sql
-    ) -> None:
-        told = [(b"x-forwarded-for", b"203.0.113.1"), (b"x-forwarded-for", b"203.0.113.2")]
-        visitors: dict[bool, set[bytes]] = {}
-        for trusted in (True, False):
-            networks = (ip_network("198.51.100.0/24"),) if trusted else ()
-            settings = runtime.settings.model_copy(update={"trusted_proxies": networks})
-            recorder = Recorder(settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), facts)
-            search_id = uuid4()
-            for headers in ([], told[:1], told[1:]):
-                recorder.record({**NOWHERE, "headers": headers}, "SEARCH", None, search_id=search_id)
-            await recorder.flush()
-            rows = await sql.rows("SELECT visitor FROM usage_events WHERE search_id = $1", search_id)
-            visitors[trusted] = {row["visitor"] for row in rows}
-        assert {trusted: len(found) for trusted, found in visitors.items()} == {True: 3, False: 1}
-        assert visitors[False] < visitors[True]
-
-    async def test_it_writes_by_itself_and_what_is_left_at_the_end(self, recorder: Recorder, sql: Sql) -> None:
-        first, last = uuid4(), uuid4()
-        async with recorder.running():
-            recorder.record(NOWHERE, "SEARCH", None, search_id=first)
-            async with asyncio.timeout(10):
-                while not await self.written(sql, first):
-                    await asyncio.sleep(0.05)
-            recorder.record(NOWHERE, "SEARCH", None, search_id=last)
-        assert len(await self.written(sql, last)) == 1
-
-    async def test_a_full_batch_is_written_at_once(self, recorder: Recorder, sql: Sql) -> None:
-        search_id = uuid4()
-        async with recorder.running():
-            await asyncio.sleep(0)
-            for _ in range(1200):
-                recorder.record(NOWHERE, "SEARCH", None, search_id=search_id)
-            async with asyncio.timeout(0.9):
-                while len(await self.written(sql, search_id)) < 1200:
-                    await asyncio.sleep(0.01)
-
-    async def test_a_database_that_is_away_only_delays(
-        self, recorder: Recorder, database_urls: EmbeddedUrls, sql: Sql
-    ) -> None:
-        search_id, name = uuid4(), database_urls.app.rsplit("/", 1)[1]
-        elsewhere = await asyncpg.connect(database_urls.superuser.rsplit("/", 1)[0] + "/postgres")
-        try:
-            await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            await elsewhere.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'memi_app'",
-                name,
-            )
-            for _ in range(10):
-                recorder.record(NOWHERE, "SEARCH", None, search_id=search_id)
-            async with recorder.running():
-                await asyncio.sleep(2.5)
-                recorder.record(NOWHERE, "SEARCH", None, search_id=search_id)
-                assert await self.written(sql, search_id) == []
-                await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-                async with asyncio.timeout(20):
-                    while len(await self.written(sql, search_id)) < 11:
-                        await asyncio.sleep(0.05)
-        finally:
-            await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-            await elsewhere.close()
-        assert len(await self.written(sql, search_id)) == 11
-
-    async def test_cut_off_anywhere_each_event_is_written_once(
-        self, recorder: Recorder, database_urls: EmbeddedUrls, sql: Sql
-    ) -> None:
-        """Also when it was committed and nobody heard of that."""
-        search_id, chance, cut = uuid4(), random.Random(7), 0
-        async with Sql.connect(database_urls.superuser) as superuser:
-            for _ in range(60):
-                for _ in range(20):
-                    recorder.record(NOWHERE, "SEARCH", None, search_id=search_id)
-                writing = asyncio.create_task(recorder.flush())
-                await asyncio.sleep(chance.uniform(0, 0.02))
-                await superuser.execute(CUT_OFF)
-                cut += isinstance((await asyncio.gather(writing, return_exceptions=True))[0], Exception)
-        while True:
-            try:
-                await recorder.flush()
-                break
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError):
-                continue  # a connection that was cut off while it rested
-        written = await self.written(sql, search_id)
-        assert (len(written), len(set(written))) == (1200, 1200)
-        assert cut > 5
-
-    async def test_an_event_that_the_database_refuses_takes_no_other_along(self, recorder: Recorder, sql: Sql) -> None:
-        bad, good, before = uuid4(), uuid4(), counted("dropped")
-        for number in range(600):
-            if number in (77, 500):
-                recorder.record(NOWHERE, "SEARCH", None, search_id=bad, position=0)
-            else:
-                recorder.record(NOWHERE, "SEARCH", None, search_id=good)
-        await recorder.flush()
-        assert counted("dropped") == before + 2
-        assert await self.written(sql, bad) == []
-        assert len(set(await self.written(sql, good))) == 598
-
-    async def test_what_fails_by_itself_is_given_up_so_that_the_rest_goes_on(self, runtime: Runtime, sql: Sql) -> None:
-        lost, good, before = uuid4(), uuid4(), counted("dropped")
-
-        async def describe(session: AsyncSession, listing_ids: Collection[UUID]) -> dict[UUID, ListingFacts]:
-            raise ZeroDivisionError
-
-        recorder = Recorder(runtime.settings, runtime.unit_of_work, runtime.adapters.get(UsageKeys), describe)
-        recorder.record(NOWHERE, "SEARCH_CLICK", None, search_id=lost, listing_id=uuid4(), position=1)
-        with pytest.raises(ZeroDivisionError):
-            await recorder.flush()
-        recorder.record(NOWHERE, "SEARCH", None, search_id=good)
-        async with recorder.running(), asyncio.timeout(20):
-            while not await self.written(sql, good):
-                await asyncio.sleep(0.05)
-        assert counted("dropped") == before + 1
-        assert await self.written(sql, lost) == []
