@@ -50,6 +50,7 @@ LIMITED: dict[tuple[str, str], Limit] = {
     ("GET", "/admin/export/audit.csv"): Limit.STAFF_EXPORT,
     ("GET", "/admin/export/reports.csv"): Limit.STAFF_EXPORT,
     ("GET", "/listings"): Limit.SEARCH,
+    ("GET", "/users/{user_id}/listings"): Limit.SEARCH,
     ("GET", "/listings/{listing_id}/price-advice"): Limit.SUGGEST,
     ("GET", "/users/me/recommendations"): Limit.SUGGEST,
 }

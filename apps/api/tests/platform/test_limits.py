@@ -158,13 +158,24 @@ class TestWhatIsTold:
 
 
 class TestSearching:
-    async def test_words_are_counted_and_browsing_is_not(self, api: LimitedApi) -> None:
+    async def test_words_pages_by_number_and_totals_are_counted_and_browsing_is_not(self, api: LimitedApi) -> None:
         async with api.client() as client:
             for path in ("/listings", "/listings?category=women-clothes", "/listings?sort=newest&limit=3"):
                 reply = await client.get(path)
                 assert reply.status_code == 200
                 assert "ratelimit" not in reply.headers
-            for number, path in enumerate(("/listings?q=dress", "/listings?limit=3&q=dress", "/listings?%71=dress")):
+            seller = f"/users/{(await client.get('/users/me', headers=await token_of(client))).json()['id']}/listings"
+            assert "ratelimit" not in (await client.get(seller)).headers
+            for number, path in enumerate(
+                (
+                    "/listings?q=dress",
+                    "/listings?limit=3&q=dress",
+                    "/listings?%71=dress",
+                    "/listings?page=100&limit=100",
+                    "/listings?category=women-clothes&%74otal=true",
+                    f"{seller}?limit=2&page=2",
+                )
+            ):
                 reply = await client.get(path)
                 assert reply.status_code == 200
                 assert told(reply)["search.address"]["r"] == CALLS[Limit.SEARCH] - number - 1

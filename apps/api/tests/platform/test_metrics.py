@@ -37,4 +37,5 @@ async def test_it_tells_what_waits_and_how_old_it_is(client: httpx.AsyncClient, 
     assert 'memi_moderation_waiting{kind="appeal"} 0.0' in text
     assert "memi_mails_due 0.0" in text
     assert re.search(r"^memi_audit_entries \d", text, re.MULTILINE)
-    assert re.search(r'^memi_pool_limit\{pool="hot"\} [1-9]', text, re.MULTILINE)
+    for pool in ("hot", "hot_by_value", "sessions"):
+        assert re.search(rf'^memi_pool_limit\{{pool="{pool}"\}} [1-9]', text, re.MULTILINE)

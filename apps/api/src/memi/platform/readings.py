@@ -35,9 +35,10 @@ class Readings:
 
 
 async def read_pools(runtime: Runtime) -> None:
-    used, limit = runtime.database.hot.usage()
-    metrics.POOL_USED.labels("hot").set(used)
-    metrics.POOL_LIMIT.labels("hot").set(limit)
+    for name, pool in (("hot", runtime.database.hot), ("hot_by_value", runtime.database.hot_by_value)):
+        used, limit = pool.usage()
+        metrics.POOL_USED.labels(name).set(used)
+        metrics.POOL_LIMIT.labels(name).set(limit)
     metrics.POOL_USED.labels("sessions").set(runtime.database.engine.pool.checkedout())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
     metrics.POOL_LIMIT.labels("sessions").set(runtime.settings.database_pool)
 

@@ -15,7 +15,7 @@ from memi.platform.validation import parse_query, pointer
 from memi.search.cards import attribute_field, brand_key, section_of, tag
 from memi.search.schemas import MAX_CHOICES, ListingArrival, ListingFilter, SellerListingsFilter
 from memi.search.spelling import query_words, tsquery
-from memi.search.statements import Order, Shape
+from memi.search.statements import CHOICES, Order, Shape
 from memi.usage.words import shortened, without_contacts
 
 _ATTRIBUTE = re.compile(r"attr\[([a-z0-9_]{1,64})\]")
@@ -118,15 +118,16 @@ class _Reader:
         arguments = self._arguments
         if self._tags:
             arguments["tags"] = sorted(self._tags)
-        for number, choice in enumerate(self._choices):
-            arguments[f"choice_{number}"] = sorted(choice)
+        groups = next(size for size in CHOICES if size >= len(self._choices))
+        for number in range(groups):
+            arguments[f"choice_{number}"] = self._choices[min(number, len(self._choices) - 1)]
         if words:
             arguments["query"] = tsquery(words)
         shape = Shape(
             order=order,
             text=bool(words),
             all_tags=bool(self._tags),
-            choices=len(self._choices),
+            choices=groups,
             page=asked.page is not None,
             total=asked.total,
             **{name: name in arguments for name in ("section", "brand", "seller", "min_price", "max_price")},

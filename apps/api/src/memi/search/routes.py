@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
 from litestar import Request, Router, get
@@ -30,7 +31,7 @@ from memi.search.service import Browser
 from memi.usage.recorder import Recorder
 
 AnyRequest = Request[Any, Any, State]
-_WORDS = re.compile(rb"(?:^|&)(?:q|%71)=", re.IGNORECASE).search
+_COSTLY = re.compile(rb"(?:^|&)(?:q|page|total)=").search
 _VARY = (b"vary", b"Authorization, Cookie, Accept-Encoding")
 _PUBLIC: Headers = [(b"cache-control", b"public, max-age=5, stale-while-revalidate=30"), _VARY]
 _PRIVATE: Headers = [(b"cache-control", b"private, no-store"), _VARY]
@@ -43,14 +44,15 @@ def _cards_reply(request: AnyRequest, body: bytes, *, anonymous: bool, more: Hea
     return conditional(request.scope, body, [*_PUBLIC, *more], b'"%x-%x"' % (len(body), crc32(body)))
 
 
-def _searches(scope: Any) -> bool:
-    """Whether words are asked for, which costs far more than browsing; `q` may be written with its number."""
-    return _WORDS(scope["query_string"]) is not None
+def _costs(scope: Any) -> bool:
+    """Whether it is more than browsing on from a cursor: words, a page by number, or how many there are."""
+    asked = scope["query_string"]
+    return _COSTLY(unquote_to_bytes(asked) if b"%" in asked else asked) is not None
 
 
 @get(
     "/listings",
-    guards=[limited(Limit.SEARCH, when=_searches)],
+    guards=[limited(Limit.SEARCH, when=_costs)],
     opt={QUERY_MODEL: ListingFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(Listed[ListingCardRead], generate_examples=False, description="Cards."),
@@ -78,6 +80,7 @@ async def browse_listings(request: AnyRequest) -> ReadyReply:
 
 @get(
     "/users/{user_id:uuid}/listings",
+    guards=[limited(Limit.SEARCH, when=_costs)],
     opt={QUERY_MODEL: SellerListingsFilter, READS_VIEWER: True, IMPERSONATION: OpenTo.ALL},
     responses={
         200: ResponseSpec(Listed[ListingCardRead], generate_examples=False, description="Cards."),

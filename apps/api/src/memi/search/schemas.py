@@ -38,6 +38,10 @@ def _reached(page: int, info: ValidationInfo) -> int:
 
 
 Number = Annotated[PageNumber, AfterValidator(_reached)]
+_PAGE = (
+    "From 1, instead of `cursor`. `page` x `limit` is 10,000 at most, so the last one is 10,000 / `limit`, rounded "
+    "down; its `next_cursor` goes on from there."
+)
 
 
 class ListingFilter(RequestModel):
@@ -66,14 +70,14 @@ class ListingFilter(RequestModel):
     sort: Sort | None = Field(None, description="`relevance` when there is a `q`, else `newest`.")
     limit: Limit = 24
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
-    page: Number | None = Field(None, description="From 1, instead of `cursor`; down to 10,000 items.")
+    page: Number | None = Field(None, description=_PAGE)
     total: Total = False
 
 
 class SellerListingsFilter(RequestModel):
     limit: Limit = 24
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
-    page: Number | None = Field(None, description="From 1, instead of `cursor`; down to 10,000 items.")
+    page: Number | None = Field(None, description=_PAGE)
     total: Total = False
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -192,16 +193,10 @@ def is_empty(body: bytes) -> bool:
     return body.startswith(_EMPTY)
 
 
-_SHAPES: dict[tuple[Shape, bool, bool], Shape] = {}
-
-
+@lru_cache(maxsize=4096)
 def _shape(base: Shape, after: bool, viewer: bool) -> Shape:
     """`base` for this page and viewer, kept: building it would cost as much as the rest of the call."""
-    key = (base, after, viewer)
-    shape = _SHAPES.get(key)
-    if shape is None:
-        shape = _SHAPES[key] = replace(base, after=after, viewer=viewer)
-    return shape
+    return replace(base, after=after, viewer=viewer)
 
 
 def _tag(page: bytes, version: int, *numbers: int) -> bytes:

@@ -31,6 +31,10 @@ from memi.search.models import ListingCard
 MAX_CANDIDATES = 1000
 """`relevance` ranks this many of the newest matches: ranking every match would cost more with every listing."""
 
+CHOICES = (0, 1, 2, 3, 4, 8, 24)
+"""How many groups of alternatives a statement can have, the last one repeated to make up for it: so there are no more
+statements than are kept."""
+
 Order = Literal["newest", "price_asc", "price_desc", "relevance"]
 
 

@@ -41,6 +41,16 @@ class TestFilters:
             ("category=women&color=RED&max_price=5000&city=GANJA", ["dress"]),
             ("category=women-clothes-dresses&brand=Mango&condition=NEW&material=COTTON", ["dress"]),
             ("color=RED&color=BLACK&size=M&size=S&min_price=8000", ["evening", "coat"]),
+            (
+                "color=RED&color=BLACK&size=M&size=S&material=SILK&material=COTTON&condition=NEW&condition=VERY_GOOD&condition=GOOD"
+                "&brand=mango&brand=zara&brand=seki%20ipeyi&category=women",
+                ["evening", "dress"],
+            ),
+            (
+                "color=RED&color=BLACK&size=M&size=S&material=SILK&material=COTTON&condition=NEW&condition=VERY_GOOD&condition=GOOD"
+                "&brand=mango&brand=zara",
+                ["dress"],
+            ),
         ],
     )
     async def test_each_and_combined(self, browse: Browse, query: str, names: list[str]) -> None:
