@@ -43,7 +43,6 @@ LETTERS: dict[str, str] = {
 that there is something to read."""
 _SIGN_IN = "/sign-in"
 """Where somebody who is blocked is led: trying to sign in is what gives them the decision and their appeal."""
-_TO_THE_BLOCKED = ("moderation.decided", "appeal.decided")
 _LONGEST = 120
 _LONGEST_STATEMENT = 4000
 MOST_LINES = 20
@@ -56,16 +55,23 @@ def wording() -> Wording:
 
 
 class Pen:
-    """Writes to one person: `name` greets them in `locale`, `unsubscribe` ends this kind of mail."""
+    """Writes to one person: `name` greets them in `locale`, `unsubscribe` ends this kind of mail.
 
-    def __init__(self, settings: Settings, *, to: str, name: str, locale: str, unsubscribe: str) -> None:
+    Who is `blocked` is led to where they hear of that, since no other page opens to them.
+    """
+
+    def __init__(
+        self, settings: Settings, *, to: str, name: str, locale: str, unsubscribe: str, blocked: bool = False
+    ) -> None:
         self._site = settings.site_url
+        self._blocked = blocked
         self._to, self._name, self._locale, self._unsubscribe = to, name, locale, unsubscribe
 
     def news(self, event: str, data: Mapping[str, Any]) -> Mail:
         """The mail of one notification."""
         which = event if event in LETTERS and _leads_somewhere(LETTERS[event], data) else "other"
-        return self._write(which, _path(which, data), **_values(data))
+        path = _SIGN_IN if self._blocked else LETTERS[which].format_map(data)
+        return self._write(which, path, **_values(data))
 
     def messages(self, chats: Sequence[tuple[str, str | None, int]], link: str) -> Mail:
         """One mail for all chats: (the other's name, what it is about, how many unread)."""
@@ -95,14 +101,10 @@ class Pen:
             site=self._site,
             name=self._name,
             settings=f"{self._site}/account/notifications",
+            blocked=self._blocked,
             unsubscribe=self._unsubscribe,
             **values,
         )
-
-
-def _path(which: str, data: Mapping[str, Any]) -> str:
-    keeps_out = data.get("action") == "BLOCK_USER" and data.get("status") != "OVERTURNED"
-    return _SIGN_IN if which in _TO_THE_BLOCKED and keeps_out else LETTERS[which].format_map(data)
 
 
 def _leads_somewhere(path: str, data: Mapping[str, Any]) -> bool:

@@ -63,7 +63,7 @@ async def claim(session: AsyncSession, settings: Settings, ring: KeyRing, user_i
     ids = [row.notification_id for row in chosen.rows]
     await mail_queries.move(session, ids, "CLAIMED")
     address = unsubscribing.address(settings, ring, user_id, chosen.kind)
-    pen = Pen(settings, to=user.email, name=user.name, locale=user.locale, unsubscribe=address)
+    pen = Pen(settings, to=user.email, name=user.name, locale=user.locale, unsubscribe=address, blocked=user.is_blocked)
     return Claimed(user_id, ids, _write(pen, chosen, talks))
 
 

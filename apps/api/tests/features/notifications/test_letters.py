@@ -33,9 +33,9 @@ DATA = {
 }
 
 
-def pen(locale: str) -> Pen:
+def pen(locale: str, *, blocked: bool = False) -> Pen:
     settings = Settings(_env_file=None, web_url="https://memi.example")
-    return Pen(settings, to="aysel@example.com", name="Aysel", locale=locale, unsubscribe=ADDRESS)
+    return Pen(settings, to="aysel@example.com", name="Aysel", locale=locale, unsubscribe=ADDRESS, blocked=blocked)
 
 
 def written(locale: str) -> Iterator[tuple[str, Mail]]:
@@ -99,18 +99,26 @@ def test_a_decision_is_mailed_with_its_reasons_and_until_when_it_may_be_appealed
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_somebody_who_is_blocked_is_led_to_where_they_can_read_it_and_appeal(locale: str) -> None:
-    blocked = DATA | {"action": "BLOCK_USER"}
-    mails = {
-        status: pen(locale).news(event, blocked | {"status": status})
-        for event, status in (
-            ("moderation.decided", None),
-            ("appeal.decided", "UPHELD"),
-            ("appeal.decided", "OVERTURNED"),
-        )
-    }
-    assert [status for status, mail in mails.items() if "/sign-in" in mail.text] == [None, "UPHELD"]
-    assert "/sign-in" not in pen(locale).news("moderation.decided", DATA).text
-    assert "/sign-in" not in pen(locale).news("report.resolved", blocked).text
+    block = DATA | {"action": "BLOCK_USER"}
+    kept_out, back = pen(locale, blocked=True), pen(locale)
+    for event, data in (
+        ("moderation.decided", block),
+        ("moderation.decided", DATA),
+        ("appeal.decided", block | {"status": "UPHELD"}),
+        ("appeal.decided", block | {"status": "OVERTURNED"}),  # another block stands
+    ):
+        assert "https://memi.example/sign-in" in kept_out.news(event, data).text
+        mail = back.news(event, data)
+        assert "/sign-in" not in mail.text
+        assert "https://memi.example/notifications" in mail.text
+
+
+def test_somebody_who_is_let_in_again_is_not_told_that_they_are_kept_out() -> None:
+    block = DATA | {"action": "BLOCK_USER"}
+    told = [pen("en", blocked=blocked).news("moderation.decided", block).text for blocked in (True, False)]
+    assert ["You cannot sign in" in text for text in told] == [True, False]
+    assert ["try to sign in" in text for text in told] == [True, False]
+    assert ["You may appeal until" in text for text in told] == [True, True]
 
 
 def test_a_mail_of_many_chats_names_the_first_twenty() -> None:
