@@ -21,10 +21,11 @@ WORDS = {
     "draft": "Unfinishedthing for later",
     "description": "Ask for me at the bakerycorner",
     "filename": "mylivingroomwindow.jpg",
+    "request": "Pleasekeepit until Friday",
     "device": "Zarifaphone/1.0",
     "subject": "googlesubject-4711",
 }
-"""By where they are kept. None of them is in a message, which belongs to two."""
+"""By where they are kept. None of them is in a message of a chat, which belongs to two."""
 
 
 @dataclass
@@ -78,7 +79,7 @@ async def live(people: People, sql: Sql, run_jobs: RunJobs) -> Life:
     deal = await _done(buyer.post(f"/listings/{sold}/reservations", {"message": "For my sister"}))
     await _done(person.post(f"/reservations/{deal['id']}/accept"))
     await _done(person.post(f"/reservations/{deal['id']}/complete"))
-    await _done(person.post(f"/listings/{liked}/reservations", {"message": "Until Friday, please"}))
+    await _done(person.post(f"/listings/{liked}/reservations", {"message": WORDS["request"]}))
     sent = {"listing_id": liked, "delivery": "SHIPPING", "address_id": home["id"]}
     life.order = (await _done(person.post("/orders", sent)))["id"]
     await _factors(sql, UUID(person.id))

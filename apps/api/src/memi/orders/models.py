@@ -25,6 +25,7 @@ class Order(Base):
             name="status",
         ),
         CheckConstraint("delivery IN ('MEETUP','SHIPPING')", name="delivery"),
+        CheckConstraint("cancelled_by IN ('BUYER','SELLER')", name="cancelled_by"),
         CheckConstraint("buyer_id <> seller_id", name="two_people"),
         CheckConstraint("price_amount > 0", name="price_positive"),
         CheckConstraint("delivery = 'SHIPPING' OR address IS NULL", name="address_is_for_shipping"),
@@ -65,7 +66,9 @@ class Order(Base):
     ended_because: Mapped[str | None] = mapped_column(Text)
     """Why the clock, payments, the listing or staff ended it; null when one of the two did."""
     cancel_reason: Mapped[str | None] = mapped_column(Text)
-    """In the words of who cancelled."""
+    """In the words of who cancelled; null once that person is erased."""
+    cancelled_by: Mapped[str | None] = mapped_column(Text)
+    """Which of the two cancelled. Not known of orders that were cancelled before this was written down."""
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     expires_at: Mapped[OptionalTimestamp]
     """When it lapses unless it is paid or completed."""

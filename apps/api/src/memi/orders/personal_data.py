@@ -1,4 +1,4 @@
-"""What is kept of people here: their orders, which belong to two. Names and addresses go with the account."""
+"""What is kept of people here: orders, which belong to two. Names, addresses and own words go with the account."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from memi.orders.rendering import render
 from memi.platform.personal_data import Batch, Kind, PersonalData
 
 _PAGE = 500
-_WHY = "the other side's purchase too: it stays, without name and address, as with a deleted user"
+_WHY = "the other side's purchase too: it stays, without name, address and their words, as with a deleted user"
 
 
 async def _orders(session: AsyncSession, user_id: UUID, before: UUID | None) -> Batch:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, tuple_, union_all, update
+from sqlalchemy import Select, case, func, or_, select, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.orders.lifecycle import UNPAID
+from memi.orders.lifecycle import UNPAID, Side
 from memi.orders.models import Order, RefundRequest
 from memi.orders.schemas import Role
 
@@ -132,10 +132,11 @@ async def refund_of(session: AsyncSession, order_id: UUID, *, lock: bool = False
 
 
 async def forget_person(session: AsyncSession, user_id: UUID) -> None:
-    """Take a person's name and address out of their orders."""
-    for side, values in (
-        (Order.buyer_id, {"buyer_name": None, "address": None}),
-        (Order.seller_id, {"seller_name": None}),
+    """Take a person's name, address and words out of their orders; a reason stays if the other side gave it."""
+    for side, other, values in (
+        (Order.buyer_id, Side.SELLER, {"buyer_name": None, "address": None}),
+        (Order.seller_id, Side.BUYER, {"seller_name": None}),
     ):
-        statement = update(Order).where(side == user_id).values(values)
+        others_words = case((Order.cancelled_by == other, Order.cancel_reason))
+        statement = update(Order).where(side == user_id).values(**values, cancel_reason=others_words)
         await session.execute(statement.execution_options(synchronize_session=False))

@@ -88,7 +88,7 @@ async def create(session: AsyncSession, buyer_id: UUID, data: OrderRequest) -> O
 async def cancel(session: AsyncSession, own: OwnOrder, expected: int | None, reason: str | None) -> Order:
     """Either side calls it off before it is paid: the item is free again, or held for the reservation as before."""
     locked, target = await _begin(session, own, "cancel", expected)
-    locked.order.cancel_reason = reason
+    locked.order.cancel_reason, locked.order.cancelled_by = reason, own.side.value
     await moves.finish(session, locked.order, target, own.caller_id)
     await moves.free(session, locked)
     return locked.order

@@ -1,4 +1,4 @@
-"""What is kept of people here: their deals, which belong to two."""
+"""What is kept of people here: their deals, which belong to two. What a buyer wrote goes with the account."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from memi.platform.personal_data import Batch, Kind, PersonalData
 from memi.reservations import queries, service
 
 _PAGE = 500
-_WHY = "the other side's deal too: it stays, as with a deleted user"
+_WHY = "the other side's deal too: it stays, without what the buyer wrote, as with a deleted user"
 
 
 async def _reservations(session: AsyncSession, user_id: UUID, before: UUID | None) -> Batch:
@@ -35,5 +35,6 @@ async def _reservations(session: AsyncSession, user_id: UUID, before: UUID | Non
 PERSONAL_DATA = PersonalData(
     feature="reservations",
     kinds=(Kind("reservations", "What you reserved and what was reserved of you.", _reservations),),
+    erase=queries.forget_words,
     kept={"reservations.buyer_id": _WHY, "reservations.seller_id": _WHY},
 )

@@ -195,6 +195,12 @@ async def due(
     return [(row[0], row[1]) for row in await session.execute(statement)]
 
 
+async def forget_words(session: AsyncSession, buyer_id: UUID) -> None:
+    """Take away what a buyer wrote with the requests."""
+    statement = update(Reservation).where(Reservation.buyer_id == buyer_id, Reservation.message.is_not(None))
+    await session.execute(statement.values(message=None).execution_options(synchronize_session=False))
+
+
 async def verified_standing(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, bool]:
     """Of these people, those whose accounts stand now, and whether their address is verified."""
     statement = select(User.id, User.email_verified_at.is_not(None)).where(User.id.in_(user_ids), stands())

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.migrations import migrate
 from support.sql import Sql
+from support.upgrades import database_at
 
 BEFORE = "0023_admin"
 DAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -20,16 +20,8 @@ DAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 @pytest.fixture
 async def database(server: EmbeddedUrls) -> AsyncIterator[tuple[str, str]]:
     """The owner's and the superuser's URL of a database as it was before."""
-    name = f"upgrade_{uuid4().hex[:12]}"
-    superuser = await asyncpg.connect(server.superuser)
-    owner = await asyncpg.connect(server.migrator)
-    await owner.execute(f"CREATE DATABASE {name}")
-    await owner.close()
-    urls = [url.rsplit("/", 1)[0] + "/" + name for url in (server.migrator, server.superuser)]
-    await asyncio.to_thread(migrate, urls[0], server.app, BEFORE)
-    yield urls[0], urls[1]
-    await superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await superuser.close()
+    async with database_at(server, BEFORE) as urls:
+        yield urls
 
 
 async def test_moves_are_told_from_the_times_that_rows_have(database: tuple[str, str], server: EmbeddedUrls) -> None:
