@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings import flag_queries, purging, queries
@@ -14,11 +13,9 @@ from memi.listings.moves import NOTICE, move
 from memi.platform.events import publish
 from memi.platform.jobs import enqueue, job, recurring
 from memi.platform.runtime import Runtime
-
-log = structlog.get_logger(__name__)
+from memi.platform.sweeping import expire_due
 
 BATCH = 200
-PURGED_AT_ONCE = 50
 
 
 class SellersListings(msgspec.Struct):
@@ -75,17 +72,8 @@ async def notice_expiring(runtime: Runtime) -> None:
 
 @recurring(timedelta(hours=1))
 async def purge_deleted(runtime: Runtime) -> None:
-    """What its owner deleted longer than MEMI_LISTING_PURGE_DAYS ago goes for good, a few at a time."""
-    age = timedelta(days=runtime.settings.listing_purge_days)
-    gone = stubs = 0
-    while True:
-        async with runtime.unit_of_work() as session:
-            removed, reduced = await purging.purge_some(session, age, PURGED_AT_ONCE)
-        gone, stubs = gone + removed, stubs + reduced
-        if removed + reduced < PURGED_AT_ONCE:
-            break
-    if gone or stubs:
-        log.info("listings_purged", gone=gone, stubs=stubs)
+    """What its owner deleted longer than MEMI_LISTING_PURGE_DAYS ago goes for good."""
+    await expire_due(runtime, "deleted listing", purging.due, purging.purge)
 
 
 @recurring(timedelta(hours=1))

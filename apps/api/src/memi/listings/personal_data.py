@@ -6,10 +6,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from memi.listings import personal_queries
+from memi.listings import personal_queries, queries
 from memi.listings.lifecycle import Actor, Status, allowed_moves
 from memi.listings.models import Listing
-from memi.listings.moves import lock, move
+from memi.listings.moves import move
 from memi.listings.purging import keep_cover, remove_whole
 from memi.listings.rendering import render
 from memi.platform.personal_data import Batch, Kind, PersonalData
@@ -34,7 +34,9 @@ async def _erase(session: AsyncSession, user_id: UUID) -> None:
     after: UUID | None = None
     while ids := await personal_queries.ids_of(session, user_id, after, _PAGE):
         for listing_id in ids:
-            await _forget(session, await lock(session, listing_id))
+            listing = await queries.lock(session, listing_id)
+            if listing is not None:  # purged just now otherwise
+                await _forget(session, listing)
         after = ids[-1]
 
 

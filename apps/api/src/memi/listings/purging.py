@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.listings import purging_queries, queries
@@ -12,7 +14,12 @@ from memi.listings.purging_queries import Clause
 from memi.listings.rendering import READY
 from memi.listings.service import claimant
 from memi.media import service as media
+from memi.media.erasing import keep_renditions_only
+from memi.platform.settings import Settings
+from memi.platform.sweeping import Position
 from memi.platform.unit_of_work import adapters_of
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,27 +40,45 @@ class Keepers:
         self.stub = [keeper.stub for keeper in keepers]
 
 
-async def purge_some(session: AsyncSession, age: timedelta, limit: int) -> tuple[int, int]:
-    """Purge at most `limit` listings that were deleted longer ago; how many are gone, and of how many a stub stays."""
-    keepers = adapters_of(session).get(Keepers)
-    due = await purging_queries.lock_due(session, age, keepers.whole, keepers.stub, limit)
-    pictures = await queries.images(session, [listing.id for listing, _ in due])
-    # One picture may be in several listings: taken one listing after the other, two workers could cross.
-    await media.lock(session, [image.upload_id for image in pictures])
-    gone = 0
-    for listing, must_stay in due:
-        gone += await _purge(session, listing, must_stay=must_stay)
-    return gone, len(due) - gone
+async def due(session: AsyncSession, after: Position | None, limit: int) -> Sequence[Position]:
+    """(time of its deletion, id) of at most `limit` listings that are to be purged, following `after`."""
+    return await purging_queries.due(session, _age(session), _keepers(session).whole, after, limit)
 
 
-async def _purge(session: AsyncSession, listing: Listing, *, must_stay: bool) -> bool:
-    """Whether it is gone. The listing must be locked."""
-    if not must_stay and await remove_whole(session, listing):
-        return True
-    await keep_cover(session, listing)
+async def purge(session: AsyncSession, listing_id: UUID) -> None:
+    """Purge a listing that was due, if it still is and nobody else is at work on it."""
+    if not await purging_queries.lock(session, listing_id):
+        return
+    # Asked only once it is locked: whoever flagged or reported it, or had it back, until now is seen.
+    keepers = _keepers(session)
+    found = await purging_queries.still_due(session, listing_id, _age(session), keepers.whole, keepers.stub)
+    if found is None:
+        return
+    listing, must_stay = found
+    # One picture may be in several listings: all at once, so that two workers cannot cross.
+    await media.lock(session, [image.upload_id for image in await queries.images(session, [listing_id])])
+    stub = must_stay or not await remove_whole(session, listing)
+    if stub:
+        await _reduce(session, listing)
+    log.info("listing_purged", listing_id=str(listing_id), stub=stub)
+
+
+async def _reduce(session: AsyncSession, listing: Listing) -> None:
+    """Leave a stub of a locked listing."""
+    cover = await keep_cover(session, listing)
+    if cover is not None:
+        # The file as it came says where and when it was taken.
+        await keep_renditions_only(session, [cover])
     await purging_queries.close_flags(session, listing.id)
     await purging_queries.strip(session, listing.id)
-    return False
+
+
+def _age(session: AsyncSession) -> timedelta:
+    return timedelta(days=adapters_of(session).get(Settings).listing_purge_days)
+
+
+def _keepers(session: AsyncSession) -> Keepers:
+    return adapters_of(session).get(Keepers)
 
 
 async def remove_whole(session: AsyncSession, listing: Listing) -> bool:
@@ -68,10 +93,11 @@ async def remove_whole(session: AsyncSession, listing: Listing) -> bool:
     return True
 
 
-async def keep_cover(session: AsyncSession, listing: Listing) -> None:
-    """Let go of the pictures of a locked listing but for the one that stubs show."""
+async def keep_cover(session: AsyncSession, listing: Listing) -> UUID | None:
+    """Let go of the pictures of a locked listing but for the one that stubs show, which is returned."""
     pictures = [image.upload_id for image in await queries.images(session, [listing.id])]
     shown = await media.images(session, pictures)
     cover = next((upload_id for upload_id in pictures if shown[upload_id].status == READY), None)
     await queries.replace_images(session, listing.id, [] if cover is None else [(cover, None)])
     await media.detach(session, claimant(listing.id), [upload_id for upload_id in pictures if upload_id != cover])
+    return cover

@@ -1,10 +1,10 @@
 """Statements of purging what was deleted long ago."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, delete, false, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Interval, and_, delete, exists, false, func, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -19,32 +19,43 @@ Clause = Callable[[InstrumentedAttribute[UUID]], ColumnElement[bool]]
 _REFERRED_TO = ("23503", "23001")
 
 
-async def lock_due(
-    session: AsyncSession, age: timedelta, whole: Sequence[Clause], stub: Sequence[Clause], limit: int
-) -> list[tuple[Listing, bool]]:
-    """(listing, whether a stub must stay) of what was deleted longer ago than `age` and is not needed `whole`.
+async def due(
+    session: AsyncSession, age: timedelta, whole: Sequence[Clause], after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[tuple[datetime, UUID]]:
+    """(time, id) of what was deleted longer ago than `age` and is not needed `whole`, following `after`."""
+    statement = select(Listing.deleted_at, Listing.id).where(_is_due(age, whole))
+    if after is not None:
+        statement = statement.where(tuple_(Listing.deleted_at, Listing.id) > after)
+    found = await session.execute(statement.order_by(Listing.deleted_at, Listing.id).limit(limit))
+    return [(deleted_at, listing_id) for deleted_at, listing_id in found if deleted_at is not None]
 
-    Locked, in the order of their ids; those that somebody else holds are left to them.
-    """
-    looked_at = select(ListingFlag.id).where(
+
+async def lock(session: AsyncSession, listing_id: UUID) -> bool:
+    """Lock it unless somebody else holds it, or it is gone; whether it is locked now."""
+    statement = select(Listing.id).where(Listing.id == listing_id).with_for_update(skip_locked=True)
+    return await session.scalar(statement) is not None
+
+
+async def still_due(
+    session: AsyncSession, listing_id: UUID, age: timedelta, whole: Sequence[Clause], stub: Sequence[Clause]
+) -> tuple[Listing, bool] | None:
+    """(listing, whether a stub must stay) of a listing that was locked before; None when it must not be purged."""
+    must_stay = or_(false(), *(clause(Listing.id) for clause in stub))
+    statement = select(Listing, must_stay).where(Listing.id == listing_id, _is_due(age, whole))
+    row = (await session.execute(statement.execution_options(populate_existing=True))).first()
+    return None if row is None else (row[0], row[1])
+
+
+def _is_due(age: timedelta, whole: Sequence[Clause]) -> ColumnElement[bool]:
+    looked_at = exists().where(
         ListingFlag.listing_id == Listing.id, ListingFlag.source == "USER", ListingFlag.resolved_at.is_(None)
     )
-    needed = or_(looked_at.exists(), *(clause(Listing.id) for clause in whole))
-    statement = (
-        select(Listing, or_(false(), *(clause(Listing.id) for clause in stub)))
-        .where(
-            Listing.status == Status.DELETED,
-            Listing.purged_at.is_(None),
-            Listing.deleted_at < func.now() - literal(age, Interval),
-            ~needed,
-        )
-        .order_by(Listing.deleted_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Listing)
-        .execution_options(populate_existing=True)
+    return and_(
+        Listing.status == Status.DELETED,
+        Listing.purged_at.is_(None),
+        Listing.deleted_at < func.now() - literal(age, Interval),
+        ~or_(looked_at, *(clause(Listing.id) for clause in whole)),
     )
-    rows = [(row[0], row[1]) for row in await session.execute(statement)]
-    return sorted(rows, key=lambda row: row[0].id)
 
 
 async def remove(session: AsyncSession, listing: Listing) -> bool:

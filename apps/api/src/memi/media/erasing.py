@@ -1,4 +1,4 @@
-"""Pictures that must be gone for good: at once, and not when the sweep finds that nobody wants them."""
+"""Pictures, or what they came as, that must be gone at once, and not when the sweep finds that nobody wants them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -25,6 +25,13 @@ async def give_up(session: AsyncSession, uses: Sequence[tuple[str, UUID]]) -> No
         await discard(session, keys[start : start + _KEYS_AT_ONCE])
     if unused:
         await queries.remove(session, unused)
+
+
+async def keep_renditions_only(session: AsyncSession, upload_ids: Sequence[UUID]) -> None:
+    """Have nothing left of finished pictures but what is shown of them: once READY, nothing reads the rest."""
+    uploads = [upload for upload in await queries.lock_many(session, upload_ids) if upload.status == "READY"]
+    await discard(session, [key for upload in uploads for key in (upload.incoming_key, upload.original_key)])
+    await personal_queries.forget_origin(session, [upload.id for upload in uploads])
 
 
 def _objects(upload: Upload) -> list[str]:

@@ -1,11 +1,10 @@
-"""Ending what is over, one unit of work each, so that a busy row delays nobody else's end."""
+"""Ending what is over, one unit of work each, so that one that is busy or fails delays nobody else's end."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.platform.runtime import Runtime
@@ -19,9 +18,17 @@ Due = Callable[[AsyncSession, Position | None, int], Awaitable[Sequence[Position
 Expire = Callable[[AsyncSession, UUID], Awaitable[object]]
 
 
+class SweepIncomplete(Exception):
+    """Some could not be ended; the log says why. They are tried again."""
+
+
 async def expire_due(runtime: Runtime, what: str, due: Due, expire: Expire) -> None:
-    """End everything that `due` names, oldest first; what others hold just now is left for the next time."""
+    """End everything that `due` names, oldest first; what others hold just now is left for the next time.
+
+    Raises `SweepIncomplete` after all the others when some failed.
+    """
     after: Position | None = None
+    failed = 0
     while True:
         async with runtime.unit_of_work() as session:
             found = await due(session, after, _BATCH)
@@ -29,10 +36,15 @@ async def expire_due(runtime: Runtime, what: str, due: Due, expire: Expire) -> N
             try:
                 async with runtime.unit_of_work() as session:
                     await expire(session, item_id)
-            except DBAPIError as error:
-                if not is_conflict(error):
-                    raise
-                log.info("expiry_postponed", what=what, id=str(item_id))
+            except Exception as error:
+                if is_conflict(error):
+                    log.info("expiry_postponed", what=what, id=str(item_id))
+                else:
+                    # Told in the log here and by the job's failure below.
+                    log.exception("expiry_failed", what=what, id=str(item_id))
+                    failed += 1
         if len(found) < _BATCH:
-            return
+            break
         after = found[-1]
+    if failed:
+        raise SweepIncomplete(f"{failed} of {what}")

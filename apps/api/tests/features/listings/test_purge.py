@@ -9,6 +9,7 @@ import pytest
 from memi.listings import jobs
 from memi.media.jobs import sweep_uploads
 from memi.media.store import Area, new_key, store_of
+from memi.platform import sweeping
 from memi.platform.runtime import Runtime
 from memi.privacy.erasure import erase_accounts
 from support.cases import Cases
@@ -100,7 +101,7 @@ class TestWhatNobodyElseHasToDoWith:
     async def test_more_than_a_batch(
         self, people: People, sql: Sql, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(jobs, "PURGED_AT_ONCE", 2)
+        monkeypatch.setattr(sweeping, "_BATCH", 2)
         seller = await people.new()
         for _ in range(5):
             await deleted(seller, sql, await for_sale(seller, sql, 1))
