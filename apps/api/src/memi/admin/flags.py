@@ -15,10 +15,13 @@ from memi.platform.principal import Principal
 async def add(
     session: AsyncSession, caller: Principal, listing_id: UUID, kind: str, note: str | None, *, expected: int | None
 ) -> ListingFlag:
-    """Raises `NotFound`, `StaleVersion`, `FlagExists`."""
+    """Raises `NotFound`, `StaleVersion`, `FlagExists`.
+
+    The note is the flag's alone: it may repeat what people wrote, and goes once the flag was resolved long ago.
+    """
     flag = await flags.add(session, await listing_under(session, listing_id, expected), kind, note)
     after = {"flag_id": flag.id, "kind": kind, "resolved": False}
-    await audit.record(session, caller, "listing.flag", "LISTING", listing_id, reason=note, after=after)
+    await audit.record(session, caller, "listing.flag", "LISTING", listing_id, after=after)
     return flag
 
 

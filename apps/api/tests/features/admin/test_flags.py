@@ -61,6 +61,17 @@ class TestFlags:
         assert await ids("flagged=true") == []
         assert await audited(sql, listing) == ["listing.flag", "listing.resolve_flag"]
 
+    async def test_the_note_is_the_flags_alone(self, people: People, sql: Sql) -> None:
+        """It is forgotten some day, and the audit log forgets nothing."""
+        moderator = await people.moderator()
+        listing = (await make_listing(await people.new(), sql))["id"]
+        flag = await raised(moderator, listing)
+        assert flag["note"] == FLAG["note"]
+        entries = await sql.rows("SELECT to_jsonb(a)::text AS entry FROM audit_log a WHERE target_id = $1", listing)
+        assert len(entries) == 1
+        assert str(flag["id"]) in entries[0]["entry"]
+        assert str(FLAG["note"]) not in entries[0]["entry"]
+
     async def test_one_open_flag_of_a_kind(self, people: People, sql: Sql) -> None:
         moderator = await people.moderator()
         listing = (await make_listing(await people.new(), sql))["id"]
