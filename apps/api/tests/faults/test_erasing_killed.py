@@ -43,6 +43,8 @@ async def test_every_word_is_gone_in_the_end(
     )
     await sql.execute("UPDATE chats SET last_seq = $2 WHERE id = $1", UUID(talk.id), MESSAGES)
     await sql.execute("ALTER TABLE messages ENABLE TRIGGER USER; ALTER TABLE chats ENABLE TRIGGER USER")
+    for trigger in ("messages_are_kept", "messages_lose_only_words", "messages_begin_with_words"):
+        await sql.execute(f"ALTER TABLE messages ENABLE ALWAYS TRIGGER {trigger}")
     await leaving.gone(talk.buyer)
     reply = await admin.post(f"/admin/users/{person}/erase-words", {"reason": "Asked for by letter"})
     assert reply.status_code == 202

@@ -241,6 +241,7 @@ async def flag_seen(ways: Ways) -> Call:
 async def words(ways: Ways) -> Call:
     talk = await ways.talks.new()
     assert (await talk.buyer.delete("/users/me")).status_code == 204
+    await ways.sql.execute("UPDATE users SET erase_after = now() WHERE id = $1", UUID(talk.buyer.id))
     await ways.sql.execute(
         "UPDATE users SET erased_at = now(), password_hash = NULL, email = 'deleted-' || id || '@deleted.invalid'"
         " WHERE id = $1",

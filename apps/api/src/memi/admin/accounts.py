@@ -54,7 +54,7 @@ async def erase_words(session: AsyncSession, caller: Principal, user_id: UUID, r
     if user.erased_at is None:
         raise AccountNotErased(user.erase_after)
     request_id = await audit.record(session, caller, erasing.ASKED, "USER", user_id, reason=reason)
-    await erasing.start(session, request_id, user_id)
+    await erasing.start(session, request_id, caller.user_id, user_id)
     return await erasing.left(session, user_id)
 
 

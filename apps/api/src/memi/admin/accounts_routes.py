@@ -64,15 +64,15 @@ _WORDS = "/admin/users/{user_id:uuid}/erase-words"
 async def erase_words(user_id: FromPath[UUID], data: JSONBody[Reason], caller: Caller, session: Session) -> WordsRead:
     """Erase what a person said in chats and their pictures there, once their account is erased; a job does it.
 
-    Who wrote when stays, and so does what the other side said. Chats that moderators may still have to read are waited
-    for. Read how far it is with `GET`; asked for again, nothing is done twice.
+    Who wrote when stays, and so does what the other side said. Chats that somebody may still have to read are waited
+    for: `held_back_by`. Read how far it is with `GET`; asked for again, nothing is done twice.
     """
     return WordsRead(user_id, *await accounts.erase_words(session, caller, user_id, data.reason))
 
 
 @get(_WORDS, guards=[requires(Permission.USERS_ERASE_WORDS)], responses=problems(*STAFF, NotFound))
 async def read_words_left(user_id: FromPath[UUID], session: Session) -> WordsRead:
-    """Whether anything is left of what a person said in chats."""
+    """Whether anything is left of what a person said in chats, and what holds it back."""
     return WordsRead(user_id, *await accounts.words_left(session, user_id))
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from memi.chat.erasing import HeldBackBy
 from memi.listings.schemas import ListingRead, StatusName
 from memi.platform.paging import PageQuery
 from memi.platform.permissions import Role
@@ -160,11 +161,15 @@ class AccountDetails(AccountRead):
 
 
 class WordsRead(msgspec.Struct):
-    """What is left of what a person said in chats. `held_back`: some of it, because moderators may have to read it."""
+    """What is left of what a person said in chats. `held_back_by`: why some of it cannot go yet.
+
+    REPORT: a report about the chat is open, appealed, or was decided in the last 30 days. FLAG: a flag on a message of
+    theirs is open. ORDER: an order of the two is paid or being paid, or its money has not come back.
+    """
 
     user_id: UUID
     words_left: bool
-    held_back: bool
+    held_back_by: list[HeldBackBy]
 
 
 class AuditEntryRead(msgspec.Struct):

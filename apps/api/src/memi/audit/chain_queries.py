@@ -23,8 +23,13 @@ GUARDS = (
     ("audit_log", "audit_log_append_only"),
     ("audit_log", "audit_log_unlinked"),
     ("audit_head", "audit_head_follows"),
+    ("messages", "messages_are_kept"),
+    ("messages", "messages_lose_only_words"),
+    ("messages", "messages_begin_with_words"),
+    ("users", "users_are_erased_in_time"),
+    ("users", "users_stay_erased"),
 )
-"""Triggers without which entries could be changed."""
+"""Triggers without which entries could be changed, or words be erased of which there is no entry."""
 _LINKS = """
 SELECT chain_seq, hash, id, concat_ws(' ', at::text, action) AS said, convert_to(jsonb_build_array(
     chain_seq, id, extract(epoch FROM at)::text, actor_id, impersonator_id,
@@ -34,7 +39,7 @@ FROM audit_log ORDER BY chain_seq NULLS LAST
 """
 _WATCHFUL = """
 SELECT tgrelid::regclass::text || '.' || tgname::text FROM pg_trigger
-WHERE NOT tgisinternal AND tgenabled = 'A' AND tgrelid IN ('audit_log'::regclass, 'audit_head'::regclass)
+WHERE NOT tgisinternal AND tgenabled = 'A' AND tgrelid::regclass::text = ANY ($1::text[])
 """
 
 
@@ -64,8 +69,9 @@ async def links(connection: Connection) -> AsyncGenerator[Link]:
 
 
 async def sleeping_guards(connection: Connection) -> list[str]:
-    """Triggers that protect the log, and are gone or do not always fire."""
-    found = {row[0] for row in await connection.fetch(_WATCHFUL)}
+    """Triggers that protect the log and the words that it must name, and are gone or do not always fire."""
+    tables = sorted({table for table, _ in GUARDS})
+    found = {row[0] for row in await connection.fetch(_WATCHFUL, tables)}
     return [name for name in (f"{table}.{trigger}" for table, trigger in GUARDS) if name not in found]
 
 

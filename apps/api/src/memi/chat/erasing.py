@@ -5,18 +5,21 @@ The database does it, by one function that takes an entry of the audit log for i
 
 import time
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.chat import erasing_queries as queries
+from memi.chat.erasing_queries import Place
 from memi.media import erasing as media
 from memi.platform.ids import new_id
 from memi.platform.jobs import Postponed, enqueue, job
 from memi.platform.runtime import Runtime
 
+HeldBackBy = Literal["REPORT", "FLAG", "ORDER"]
+"""A report that is open or was decided lately, a flag that nobody has dealt with, money that is on its way."""
 ASKED = "user.erase_words"
 """The action of the audit entry by which it is asked for."""
 BATCH = 1000
@@ -32,24 +35,28 @@ class Erasing(msgspec.Struct, frozen=True):
 
 
 class Erased(NamedTuple):
-    """A batch. `more` can go at once; what is `held_back` when moderators are done with it."""
+    """A batch: `held_back_by` is why it left words that it came by. There is `more` to look at behind `upto`."""
 
     messages: int
     more: bool
-    held_back: bool
+    held_back_by: frozenset[HeldBackBy]
+    upto: Place
 
 
 class WordsLeft(NamedTuple):
     words: bool
-    held_back: bool
+    held_back_by: list[HeldBackBy]
 
 
-async def erase_some(session: AsyncSession, request_id: UUID, most: int = BATCH) -> Erased:
-    """Erase the words of at most `most` messages, with pictures that nothing else shows, and write so into the log."""
-    done = await queries.erase(session, request_id, new_id(), most)
+async def erase_some(session: AsyncSession, request_id: UUID, after: Place | None = None, most: int = BATCH) -> Erased:
+    """Look at the `most` next messages of the person's chats, and erase their words, with pictures that nothing else
+    shows; the log is told.
+    """
+    done = await queries.erase(session, request_id, new_id(), most, after)
     uses = zip(done.pictures_of, done.pictures, strict=True)
     await media.give_up(session, [(f"message:{message_id}", upload_id) for message_id, upload_id in uses])
-    return Erased(done.messages, done.more, done.held_back)
+    upto = Place(done.upto_at, done.upto_chat, done.upto_seq)
+    return Erased(done.messages, done.more, frozenset(done.held_back_by), upto)
 
 
 async def left(session: AsyncSession, user_id: UUID) -> WordsLeft:
@@ -57,24 +64,35 @@ async def left(session: AsyncSession, user_id: UUID) -> WordsLeft:
     return WordsLeft(*await queries.left(session, user_id))
 
 
-async def start(session: AsyncSession, request_id: UUID, user_id: UUID) -> None:
-    """Have a worker do what the audit entry asks for; one that waits or is at it already is enough for a person."""
-    await enqueue(session, erase_words, Erasing(request_id), key=str(user_id))
+async def start(session: AsyncSession, request_id: UUID, asked_by: UUID, user_id: UUID) -> None:
+    """Have a worker do what the audit entry asks for.
+
+    One that waits or is at it is enough, unless somebody else asked for that one: they may lose the right to it.
+    """
+    await enqueue(session, erase_words, Erasing(request_id), key=f"{user_id}:{asked_by}")
 
 
 @job(Erasing)
 async def erase_words(payload: Erasing, runtime: Runtime) -> None:
-    """Batch after batch, giving others a turn now and then. Killed, it goes on with what still has words.
+    """Batch after batch, giving others a turn now and then. Each run begins anew: what is done is passed quickly.
 
-    What moderators may still have to read is tried again each hour for as long as that lasts.
+    What is held back is tried again each hour for as long as that lasts. It fails, and ends among the failed jobs, when
+    who asked is no administrator any more.
     """
-    end = time.monotonic() + SLICE_SECONDS
+    held_back_by: set[HeldBackBy] = set()
+    upto: Place | None = None
+    end: float | None = None
     while True:
         async with runtime.unit_of_work() as session:
-            done = await erase_some(session, payload.request_id)
+            done = await erase_some(session, payload.request_id, upto, BATCH)
+        held_back_by |= done.held_back_by
         if not done.more:
             break
-        if time.monotonic() >= end:
+        upto = done.upto
+        # The way to where the last run ended is not counted: however long it is, each run gets further.
+        if end is None and done.messages:
+            end = time.monotonic() + SLICE_SECONDS
+        if end is not None and time.monotonic() >= end:
             raise Postponed(_SOON, "more messages are to be erased")
-    if done.held_back:
-        raise Postponed(_LATER, "moderators may still have to read some of it")
+    if held_back_by:
+        raise Postponed(_LATER, f"held back by {', '.join(sorted(held_back_by))}")

@@ -84,12 +84,13 @@ class Message(Base):
 
 
 class MessageFlag(Base):
-    """Something about a message for moderators to look at; resolved, without its note, when the words are erased."""
+    """Something about a message for moderators to look at. Until they did, the chat's words are not erased."""
 
     __tablename__ = "message_flags"
     __table_args__ = (
         CheckConstraint("source IN ('RULE','PLUGIN')", name="source"),
         Index("uq_message_flags_message_id", "message_id", "kind", "source", unique=True),
+        Index(None, "chat_id"),
         Index("ix_message_flags_queue", "id", postgresql_where=text("resolved_at IS NULL")),
         Index(
             "ix_message_flags_noted",
@@ -100,6 +101,8 @@ class MessageFlag(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="RESTRICT"))
+    chat_id: Mapped[UUID] = mapped_column(ForeignKey("chats.id", ondelete="RESTRICT"))
+    """The message's; the database fills it in."""
     kind: Mapped[str] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)

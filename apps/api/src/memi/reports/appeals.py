@@ -24,6 +24,7 @@ from memi.reports.errors import (
 from memi.reports.events import AppealDecided
 from memi.reports.schemas import AppealDecision, AppealQuery, AppealRead, AppealRequest, DecidedAppeal, OwnAppeal
 
+# As long as this, words of who is gone are not erased either: the SQL function `chats_looked_at` says the same number.
 WITHIN = timedelta(days=30)
 
 

@@ -111,7 +111,7 @@ class TestErasing:
     ) -> None:
         admin, path = await people.admin(), path_of(over.buyer.id)
         reply = await admin.post(path, REASON)
-        left = {"user_id": over.buyer.id, "words_left": True, "held_back": False}
+        left = {"user_id": over.buyer.id, "words_left": True, "held_back_by": []}
         assert (reply.status_code, reply.json()) == (202, left)
         assert (await admin.get(path)).json() == left
         await run_jobs()
@@ -133,6 +133,35 @@ class TestErasing:
         found = await entries(sql, over.buyer.id)
         assert sorted(entry["action"] for entry in found) == ["user.erase_words"] * 2 + ["user.words_erased"]
         assert await bodies(over, sql) == ["", "It is"]
+
+    async def test_what_holds_it_back_is_named(self, over: Talk, people: People, sql: Sql, run_jobs: RunJobs) -> None:
+        admin, path = await people.admin(), path_of(over.buyer.id)
+        reported = await over.seller.post("/reports", {"target_type": "CHAT", "target_id": over.id, "reason": "SCAM"})
+        assert reported.status_code == 201, reported.text
+        await sql.execute(
+            "INSERT INTO message_flags (id, message_id, kind, source)"
+            " SELECT gen_random_uuid(), id, 'CONTACT', 'RULE' FROM messages WHERE chat_id = $1 AND seq = 1",
+            UUID(over.id),
+        )
+        left = {"user_id": over.buyer.id, "words_left": True, "held_back_by": ["FLAG", "REPORT"]}
+        assert (await admin.post(path, REASON)).json() == left
+        await run_jobs()
+        assert (await admin.get(path)).json() == left
+        assert await bodies(over, sql) == ["Is it still there?", "It is"]
+
+    async def test_is_done_for_another_when_who_asked_first_is_no_administrator_any_more(
+        self, over: Talk, people: People, sql: Sql, run_jobs: RunJobs
+    ) -> None:
+        first, second = await people.admin(), await people.admin()
+        assert (await first.post(path_of(over.buyer.id), REASON)).status_code == 202
+        await sql.execute("UPDATE users SET roles = '{MODERATOR}' WHERE id = $1", UUID(first.id))
+        await run_jobs()
+        assert await bodies(over, sql) == ["Is it still there?", "It is"]
+        assert (await second.post(path_of(over.buyer.id), REASON)).status_code == 202
+        await run_jobs()
+        assert await bodies(over, sql) == ["", "It is"]
+        done = (await entries(sql, over.buyer.id))[-1]
+        assert (done["action"], str(done["actor_id"])) == ("user.words_erased", second.id)
 
     async def test_again_later_finds_nothing(self, over: Talk, people: People, sql: Sql, run_jobs: RunJobs) -> None:
         admin = await people.admin()

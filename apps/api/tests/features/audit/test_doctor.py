@@ -111,6 +111,18 @@ class TestEverything:
         assert followed.returncode == 1
         assert "audit_log.audit_log_append_only" in followed.stderr
 
+    @pytest.mark.parametrize(
+        ("table", "guard"),
+        [("messages", "messages_lose_only_words"), ("messages", "messages_are_kept"), ("users", "users_stay_erased")],
+    )
+    async def test_guards_of_what_entries_are_needed_for(
+        self, doctor: Doctor, log: Log, table: str, guard: str
+    ) -> None:
+        await log.superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
+        found = await doctor.asked()
+        assert (found.returncode, states(found.stdout)["audit log"]) == (1, "failed")
+        assert f"{table}.{guard}" in found.stdout
+
     async def test_jobs_that_nobody_runs(self, doctor: Doctor, log: Log) -> None:
         await log.superuser.execute(
             "INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, status)"

@@ -3,25 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from memi.audit import checking
-from memi.chat import live_queries
+from memi.chat import erasing, live_queries
 from memi.chat.erasing import Erasing, erase_some, erase_words
+from memi.chat.erasing_queries import Place
 from memi.chat.personal_data import PERSONAL_DATA
 from memi.media.store import Area, new_key, store_of
 from memi.platform.embedded_postgres import EmbeddedUrls
 from memi.platform.ids import new_id
+from memi.platform.jobs import Postponed
 from memi.platform.runtime import Runtime
-from support.leaving import ASK, WHY, Leaving
+from support.leaving import WHY, Leaving
 from support.sql import Sql
 from support.talks import Talk, Talks
 from support.uploads import make_upload
 
-ERASE = "SELECT * FROM chat_erase_words($1, gen_random_uuid(), $2)"
 BLANK = "UPDATE messages SET body = '', client_id = NULL, upload_id = NULL, words_erased_at = now() WHERE chat_id = $1"
 ENTRY = "INSERT INTO audit_log (id, action, target_type, target_id) VALUES ($1, 'user.words_erased', 'USER', $2)"
 
@@ -62,8 +63,12 @@ class TestOnlyInOneWay:
         await leaving.gone(talk.seller)
         before = await messages(talk, sql)
         async with Sql.connect(getattr(database_urls, role)) as connection:
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(BLANK, UUID(talk.id))
+            for mode in ("origin", "replica") if role == "superuser" else ("origin",):
+                if role == "superuser":
+                    await connection.execute(f"SET session_replication_role = {mode}")
+                for statement in (BLANK, "DELETE FROM messages WHERE chat_id = $1"):
+                    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                        await connection.execute(statement, UUID(talk.id))
         assert await messages(talk, sql) == before
 
     @pytest.mark.parametrize(
@@ -95,67 +100,27 @@ class TestOnlyInOneWay:
                 await written(sql, BLANK, talk, *about)
         assert await messages(talk, sql) == before
 
-    async def test_a_message_is_not_wordless_from_the_start(self, talk: Talk, sql: Sql) -> None:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await sql.execute(
-                "INSERT INTO messages (id, chat_id, seq, sender_id, kind, body, words_erased_at)"
-                " VALUES ($1, $2, 4, $3, 'TEXT', '', now())",
-                new_id(),
-                UUID(talk.id),
-                UUID(talk.buyer.id),
-            )
+    async def test_a_message_is_not_wordless_from_the_start(
+        self, talk: Talk, sql: Sql, database_urls: EmbeddedUrls
+    ) -> None:
+        async with Sql.connect(database_urls.superuser) as connection:
+            for mode in ("origin", "replica"):
+                await connection.execute(f"SET session_replication_role = {mode}")
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(
+                        "INSERT INTO messages (id, chat_id, seq, sender_id, kind, body, words_erased_at)"
+                        " VALUES ($1, $2, 4, $3, 'TEXT', '', now())",
+                        new_id(),
+                        UUID(talk.id),
+                        UUID(talk.buyer.id),
+                    )
         assert len(await messages(talk, sql)) == 3
 
     async def test_strangers_to_the_service_cannot_call_it(self, sql: Sql) -> None:
-        may = "SELECT has_function_privilege($1, 'chat_erase_words(uuid, uuid, integer)', 'EXECUTE')"
+        name = "chat_erase_words(uuid, uuid, integer, timestamptz, uuid, bigint)"
+        may = f"SELECT has_function_privilege($1, '{name}', 'EXECUTE')"
         assert await sql.value(may, "memi_app") is True
         assert await sql.value(may, "public") is False
-
-
-class TestRefusals:
-    async def _refused(self, urls: EmbeddedUrls, request: UUID, most: int | None = 100) -> None:
-        async with Sql.connect(urls.app) as service:
-            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError)):
-                await service.rows(ERASE, request, most)
-
-    async def test_of_an_account_that_stands_or_may_still_come_back(
-        self, talk: Talk, leaving: Leaving, sql: Sql, database_urls: EmbeddedUrls
-    ) -> None:
-        before, request = await messages(talk, sql), await leaving.asked(talk.buyer)
-        await self._refused(database_urls, request)
-        assert (await talk.buyer.delete("/users/me")).status_code == 204
-        await self._refused(database_urls, request)
-        assert await messages(talk, sql) == before
-
-    async def test_without_an_entry_of_who_asked_and_why(
-        self, talk: Talk, leaving: Leaving, sql: Sql, database_urls: EmbeddedUrls
-    ) -> None:
-        await leaving.gone(talk.buyer)
-        before = await messages(talk, sql)
-        nobody, done = uuid4(), new_id()
-        await sql.execute(ASK, nobody, None, talk.buyer.id, WHY)
-        await sql.execute(ENTRY, done, talk.buyer.id)
-        for request in (uuid4(), nobody, done, await leaving.asked(talk.buyer, reason=None)):
-            await self._refused(database_urls, request)
-        assert await messages(talk, sql) == before
-
-    async def test_in_the_transaction_that_asks_for_it(
-        self, talk: Talk, leaving: Leaving, sql: Sql, database_urls: EmbeddedUrls
-    ) -> None:
-        await leaving.gone(talk.buyer)
-        before, request = await messages(talk, sql), new_id()
-        async with Sql.connect(database_urls.app) as service, service.connection.transaction():
-            await service.execute(ASK, request, UUID(talk.seller.id), talk.buyer.id, WHY)
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await service.rows(ERASE, request, 100)
-        assert await messages(talk, sql) == before
-
-    async def test_without_a_bound(self, talk: Talk, leaving: Leaving, sql: Sql, database_urls: EmbeddedUrls) -> None:
-        await leaving.gone(talk.buyer)
-        before, request = await messages(talk, sql), await leaving.asked(talk.buyer)
-        for most in (None, 0, -1, 10_001):
-            await self._refused(database_urls, request, most)
-        assert await messages(talk, sql) == before
 
 
 class TestWhatRemains:
@@ -213,21 +178,22 @@ class TestWhatRemains:
         self, talk: Talk, leaving: Leaving, sql: Sql, runtime: Runtime
     ) -> None:
         flag = (
-            "INSERT INTO message_flags (id, message_id, kind, source, note)"
-            " SELECT gen_random_uuid(), id, 'CONTACT', 'PLUGIN', 'says: ' || body FROM messages WHERE chat_id = $1"
+            "INSERT INTO message_flags (id, message_id, kind, source, note, resolved_at)"
+            " SELECT gen_random_uuid(), id, 'CONTACT', 'PLUGIN', 'says: ' || body, now() FROM messages"
+            " WHERE chat_id = $1"
         )
         await sql.execute(flag, UUID(talk.id))
         await leaving.gone(talk.buyer)
         await erase_words.run(Erasing(await leaving.asked(talk.buyer)), runtime)
         flags = await sql.rows(
-            "SELECT f.kind, f.note, f.resolved_at IS NOT NULL AS done FROM message_flags f"
+            "SELECT f.kind, f.note FROM message_flags f"
             " JOIN messages m ON m.id = f.message_id WHERE m.chat_id = $1 ORDER BY m.seq",
             UUID(talk.id),
         )
-        assert [(row["kind"], row["note"], row["done"]) for row in flags] == [
-            ("CONTACT", None, True),
-            ("CONTACT", "says: It is", False),
-            ("CONTACT", None, True),
+        assert [(row["kind"], row["note"]) for row in flags] == [
+            ("CONTACT", None),
+            ("CONTACT", "says: It is"),
+            ("CONTACT", None),
         ]
 
 
@@ -297,10 +263,12 @@ class TestBatches:
         await leaving.gone(talk.buyer)
         request = await leaving.asked(talk.buyer)
         done: list[tuple[int, bool]] = []
+        upto: Place | None = None
         for _ in range(4):
             async with runtime.unit_of_work() as session:
-                batch = await erase_some(session, request, most=3)
+                batch = await erase_some(session, request, upto, most=3)
             done.append((batch.messages, batch.more))
+            upto = batch.upto
         assert done == [(3, True), (3, True), (1, False), (0, False)]
         entries = await sql.rows(
             "SELECT e.*, (e.after->>'messages')::int AS messages, e.after->>'request_id' AS request,"
@@ -315,6 +283,66 @@ class TestBatches:
             assert (entry["actor_id"], entry["reason"], entry["request"]) == (entry["asker"], WHY, str(request))
         await checking.check(database_urls.app, [], lambda done, total: None)
 
+    async def test_each_looks_at_so_many_messages_whosever_they_are(
+        self, talks: Talks, leaving: Leaving, runtime: Runtime
+    ) -> None:
+        buyer = (await talks.new()).buyer
+        made = [await talks.new(buyer=buyer) for _ in range(3)]
+        for _ in range(4):
+            await made[1].say(made[1].seller)
+        await made[1].say(buyer)
+        await leaving.gone(buyer)
+        request = await leaving.asked(buyer)
+        done: list[int] = []
+        upto: Place | None = None
+        while len(done) < 6:
+            async with runtime.unit_of_work() as session:
+                batch = await erase_some(session, request, upto, most=2)
+            done.append(batch.messages)
+            if not batch.more:
+                break
+            upto = batch.upto
+        # Three chats of one message each, then the long one: the buyer's, four of the seller's, the buyer's.
+        assert done == [2, 2, 0, 0, 1]
+
+    async def test_a_chat_to_which_something_is_added_is_not_passed_by(
+        self, talks: Talks, leaving: Leaving, runtime: Runtime, sql: Sql
+    ) -> None:
+        buyer = (await talks.new()).buyer
+        first, second = [await talks.new(buyer=buyer) for _ in range(2)]
+        for _ in range(3):
+            await first.say(buyer)
+        await leaving.gone(buyer)
+        request = await leaving.asked(buyer)
+        line = "SELECT * FROM chat_send($1, NULL, $2, 'order.cancelled', NULL, false, '{}', '{}')"
+        total, more = 0, True
+        upto: Place | None = None
+        while more:
+            async with runtime.unit_of_work() as session:
+                batch = await erase_some(session, request, upto, most=2)
+            total, more, upto = total + batch.messages, batch.more, batch.upto
+            if total < 4:
+                for talk in (first, second):
+                    await sql.rows(line, UUID(talk.id), new_id())
+        assert total == 6
+
+    async def test_each_run_of_the_job_gets_further(
+        self, talks: Talks, leaving: Leaving, runtime: Runtime, sql: Sql, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        talk = await talks.new()
+        for _ in range(6):
+            await talk.say(talk.buyer)
+        await leaving.gone(talk.buyer)
+        request = await leaving.asked(talk.buyer)
+        monkeypatch.setattr(erasing, "BATCH", 2)
+        monkeypatch.setattr(erasing, "SLICE_SECONDS", 0.0)
+        for run in range(1, 4):
+            with pytest.raises(Postponed):
+                await erase_words.run(Erasing(request), runtime)
+            assert [row["body"] for row in await messages(talk, sql)].count("") == 2 * run
+        await erase_words.run(Erasing(request), runtime)
+        assert [row["body"] for row in await messages(talk, sql)] == [""] * 7
+
     async def test_many_at_once_do_each_message_once(
         self, talks: Talks, leaving: Leaving, sql: Sql, runtime: Runtime
     ) -> None:
@@ -327,12 +355,14 @@ class TestBatches:
         requests = [await leaving.asked(buyer) for _ in range(4)]
 
         async def work(request: UUID) -> int:
-            total, more = 0, True
-            while more:
+            total = 0
+            upto: Place | None = None
+            while True:
                 async with runtime.unit_of_work() as session:
-                    batch = await erase_some(session, request, most=2)
-                total, more = total + batch.messages, batch.more
-            return total
+                    batch = await erase_some(session, request, upto, most=2)
+                total, upto = total + batch.messages, batch.upto
+                if not batch.more:
+                    return total
 
         done = await asyncio.gather(*(work(request) for request in requests))
         assert sum(done) == 31

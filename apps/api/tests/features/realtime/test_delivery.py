@@ -61,7 +61,7 @@ class TestAcrossProcesses:
         await talk.say(talk.buyer)
         await sql.execute("ALTER TABLE messages DISABLE TRIGGER messages_lose_only_words")
         await sql.execute("UPDATE messages SET created_at = now() - interval '1 day' WHERE chat_id = $1", UUID(talk.id))
-        await sql.execute("ALTER TABLE messages ENABLE TRIGGER messages_lose_only_words")
+        await sql.execute("ALTER TABLE messages ENABLE ALWAYS TRIGGER messages_lose_only_words")
         await sql.execute("UPDATE chats SET last_message_at = now() - interval '1 day' WHERE id = $1", UUID(talk.id))
         async with open_socket(apis[0].socket_url, talk.seller) as socket:
             await talk.say(talk.buyer)
