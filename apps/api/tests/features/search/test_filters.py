@@ -6,6 +6,8 @@ import pytest
 from features.search.conftest import Browse, Shelf
 from support.people import People
 
+FOUR_GROUPS = "color=RED&color=BLACK&size=M&size=S&material=SILK&material=COTTON&condition=NEW&condition=VERY_GOOD"
+
 
 class TestFilters:
     async def test_everything_newest_first(self, browse: Browse) -> None:
@@ -42,13 +44,11 @@ class TestFilters:
             ("category=women-clothes-dresses&brand=Mango&condition=NEW&material=COTTON", ["dress"]),
             ("color=RED&color=BLACK&size=M&size=S&min_price=8000", ["evening", "coat"]),
             (
-                "color=RED&color=BLACK&size=M&size=S&material=SILK&material=COTTON&condition=NEW&condition=VERY_GOOD&condition=GOOD"
-                "&brand=mango&brand=zara&brand=seki%20ipeyi&category=women",
+                f"{FOUR_GROUPS}&brand=mango&brand=zara&brand=seki%20ipeyi&category=women",
                 ["evening", "dress"],
             ),
             (
-                "color=RED&color=BLACK&size=M&size=S&material=SILK&material=COTTON&condition=NEW&condition=VERY_GOOD&condition=GOOD"
-                "&brand=mango&brand=zara",
+                f"{FOUR_GROUPS}&brand=mango&brand=zara",
                 ["dress"],
             ),
         ],
