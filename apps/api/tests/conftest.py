@@ -13,7 +13,6 @@ import pytest
 
 from memi import parts, wiring
 from memi.app import create_litestar
-from memi.auth import passwords
 from memi.platform.embedded_postgres import EmbeddedPostgres, EmbeddedUrls
 from memi.platform.gateway import Gateway
 from memi.platform.job_runner import JobRunner
@@ -101,17 +100,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, database_urls: EmbeddedUr
 
 
 @pytest.fixture(scope="module")
-def password_cost(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests make people by the thousand: where passwords are not what is tested, a hash costs next to nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "features" in request.path.parts and "auth" not in request.path.parts:
-            patch.setattr(passwords, "MEMORY_KIB", 64)
-            patch.setattr(passwords, "PASSES", 1)
-        yield
-
-
-@pytest.fixture(scope="module")
-async def runtime(settings: Settings, database_urls: EmbeddedUrls, password_cost: None) -> AsyncIterator[Runtime]:
+async def runtime(settings: Settings, database_urls: EmbeddedUrls) -> AsyncIterator[Runtime]:
     async with wiring.open_runtime(settings, database_urls.app) as opened:
         yield opened
 
