@@ -5,14 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from memi.catalog.models import Category, CategoryEdit
 from memi.catalog.queries import TREE_LOCK
-
-# PostgreSQL 18 tells a RESTRICT from other foreign keys.
-_REFERRED_TO = ("23503", "23001")
+from memi.platform import removal_queries
 
 
 async def lock_tree(session: AsyncSession) -> None:
@@ -46,13 +43,4 @@ async def remember_edit(session: AsyncSession, slug: str) -> None:
 
 async def remove(session: AsyncSession, category: Category) -> bool:
     """False, and nothing changed, while something refers to it."""
-    statement = delete(Category).where(Category.id == category.id).execution_options(synchronize_session=False)
-    try:
-        async with session.begin_nested():
-            await session.execute(statement)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) not in _REFERRED_TO:
-            raise
-        return False
-    session.expunge(category)
-    return True
+    return await removal_queries.remove(session, category, delete(Category).where(Category.id == category.id))

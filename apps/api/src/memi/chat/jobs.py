@@ -5,6 +5,7 @@ from datetime import timedelta
 from memi.chat import flag_queries, queries
 from memi.platform.jobs import recurring
 from memi.platform.runtime import Runtime
+from memi.platform.sweeping import forget_older
 from memi.users import service as users
 
 LATEST = 20
@@ -26,7 +27,4 @@ async def learn_reply_times(runtime: Runtime) -> None:
 async def forget_notes(runtime: Runtime) -> None:
     """Of flags that were resolved longer than MEMI_INTELLIGENCE_DAYS ago: a note may repeat what people wrote."""
     age = timedelta(days=runtime.settings.intelligence_days)
-    found = _BATCH
-    while found == _BATCH:
-        async with runtime.unit_of_work() as session:
-            found = await flag_queries.forget_notes(session, age, _BATCH)
+    await forget_older(runtime, age, flag_queries.forget_notes, _BATCH)

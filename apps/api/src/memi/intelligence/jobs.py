@@ -5,6 +5,7 @@ from datetime import timedelta
 from memi.intelligence import queries
 from memi.platform.jobs import recurring
 from memi.platform.runtime import Runtime
+from memi.platform.sweeping import forget_older
 
 _BATCH = 5000
 
@@ -13,7 +14,4 @@ _BATCH = 5000
 async def prune_verdicts(runtime: Runtime) -> None:
     """Those older than MEMI_INTELLIGENCE_DAYS, in short transactions."""
     age = timedelta(days=runtime.settings.intelligence_days)
-    gone = _BATCH
-    while gone == _BATCH:
-        async with runtime.unit_of_work() as session:
-            gone = await queries.prune(session, age, _BATCH)
+    await forget_older(runtime, age, queries.prune, _BATCH)

@@ -13,7 +13,7 @@ from memi.listings.moves import NOTICE, move
 from memi.platform.events import publish
 from memi.platform.jobs import enqueue, job, recurring
 from memi.platform.runtime import Runtime
-from memi.platform.sweeping import expire_due
+from memi.platform.sweeping import expire_due, forget_older
 
 BATCH = 200
 
@@ -80,7 +80,4 @@ async def purge_deleted(runtime: Runtime) -> None:
 async def forget_notes(runtime: Runtime) -> None:
     """Of flags that were resolved longer than MEMI_INTELLIGENCE_DAYS ago: a note may repeat what people wrote."""
     age = timedelta(days=runtime.settings.intelligence_days)
-    found = BATCH
-    while found == BATCH:
-        async with runtime.unit_of_work() as session:
-            found = await flag_queries.forget_notes(session, age, BATCH)
+    await forget_older(runtime, age, flag_queries.forget_notes, BATCH)

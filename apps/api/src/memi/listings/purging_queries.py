@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Interval, and_, delete, exists, false, func, literal, or_, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from memi.listings.lifecycle import Status
 from memi.listings.models import Listing, ListingFlag
+from memi.platform import removal_queries
 
 Clause = Callable[[InstrumentedAttribute[UUID]], ColumnElement[bool]]
 """Something about the listing of this id."""
-
-# PostgreSQL 18 tells a RESTRICT from other foreign keys.
-_REFERRED_TO = ("23503", "23001")
 
 
 async def due(
@@ -60,16 +57,7 @@ def _is_due(age: timedelta, whole: Sequence[Clause]) -> ColumnElement[bool]:
 
 async def remove(session: AsyncSession, listing: Listing) -> bool:
     """Remove it with all that hangs from it; False, and nothing changed, when a chat or a deal is about it."""
-    statement = delete(Listing).where(Listing.id == listing.id).execution_options(synchronize_session=False)
-    try:
-        async with session.begin_nested():
-            await session.execute(statement)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) not in _REFERRED_TO:
-            raise
-        return False
-    session.expunge(listing)
-    return True
+    return await removal_queries.remove(session, listing, delete(Listing).where(Listing.id == listing.id))
 
 
 async def strip(session: AsyncSession, listing_id: UUID) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from memi.notifications import mail_queries, queries
 from memi.platform.jobs import recurring
 from memi.platform.runtime import Runtime
+from memi.platform.sweeping import forget_older
 
 BATCH = 2000
 
@@ -17,7 +18,4 @@ async def prune_notifications(runtime: Runtime) -> None:
     """
     age = timedelta(days=runtime.settings.notification_days)
     for prune in (mail_queries.prune, queries.prune):
-        gone = BATCH
-        while gone == BATCH:
-            async with runtime.unit_of_work() as session:
-                gone = await prune(session, age, BATCH)
+        await forget_older(runtime, age, prune, BATCH)

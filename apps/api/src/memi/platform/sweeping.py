@@ -1,7 +1,8 @@
-"""Ending what is over, one unit of work each, so that one that is busy or fails delays nobody else's end."""
+"""Ending what is over, one unit of work each, so that one that is busy or fails delays nobody else's end; forgetting
+what is old in short transactions."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -16,6 +17,8 @@ _BATCH = 200
 Position = tuple[datetime, UUID]
 Due = Callable[[AsyncSession, Position | None, int], Awaitable[Sequence[Position]]]
 Expire = Callable[[AsyncSession, UUID], Awaitable[object]]
+Forget = Callable[[AsyncSession, timedelta, int], Awaitable[int]]
+"""How many of at most so many it forgot that are older."""
 
 
 class SweepIncomplete(Exception):
@@ -48,3 +51,11 @@ async def expire_due(runtime: Runtime, what: str, due: Due, expire: Expire) -> N
         after = found[-1]
     if failed:
         raise SweepIncomplete(f"{failed} of {what}")
+
+
+async def forget_older(runtime: Runtime, age: timedelta, forget: Forget, batch: int) -> None:
+    """Have all forgotten that is older than `age`, at most `batch` in a transaction."""
+    gone = batch
+    while gone == batch:
+        async with runtime.unit_of_work() as session:
+            gone = await forget(session, age, batch)
